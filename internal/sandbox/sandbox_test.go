@@ -1,0 +1,335 @@
+package sandbox_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/cachepot/cachepot/internal/sandbox"
+)
+
+// TestMain makes the test binary what the sandbox starts. With the race detector
+// it is not static, so a second one is made.
+func TestMain(m *testing.M) {
+	if len(os.Args) == 3 && os.Args[1] == "inner" {
+		known, err := sandbox.Inner(os.Args[2])
+		if !known {
+			err = inShadow()
+		}
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(withProgram(m))
+}
+
+// program is the static test binary, set once before the tests.
+var program string
+
+func withProgram(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "cachepot-sandbox-test-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	program = filepath.Join(dir, "program")
+	cmd := exec.Command("go", "test", "-c", "-o", program, ".")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "build: %v\n%s", err, out)
+		return 1
+	}
+	return m.Run()
+}
+
+func open(t *testing.T) *sandbox.Sandbox {
+	t.Helper()
+	bwrap, err := exec.LookPath("bwrap")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Not t.TempDir: its directories are closed to the user of jobs.
+	dir, err := os.MkdirTemp("", "cachepot-sandbox-test-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { sandbox.Remove(dir) })
+	s, err := sandbox.Open(t.Context(), sandbox.Config{Program: program, Self: []string{"inner"}, Bwrap: bwrap, Dir: dir, Root: os.Getuid() == 0})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// probe is a static program that prints what it sees and does what it is told.
+const probe = `
+#include <dirent.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+extern char **environ;
+static int number(const struct dirent *e) { return e->d_name[0] >= '0' && e->d_name[0] <= '9'; }
+static int all(const struct dirent *e) { return e->d_name[0] != '.'; }
+static void list(const char *dir, int (*filter)(const struct dirent *)) {
+	struct dirent **names;
+	int n = scandir(dir, &names, filter, alphasort);
+	for (int i = 0; i < n; i++) printf("%s ", names[i]->d_name);
+}
+static int put(const char *path, const char *text) {
+	FILE *f = fopen(path, "w");
+	if (!f) return 1;
+	fputs(text, f);
+	return fclose(f);
+}
+int main(int argc, char **argv) {
+	char b[4096];
+	if (!strcmp(argv[1], "see")) {
+		printf("root: "); list("/", all);
+		printf("\nprocesses: "); list("/proc", number);
+		printf("\ndescriptors: "); list("/proc/self/fd", number);
+		printf("\nuid: %d\nmask: %o\ncwd: %s\n", getuid(), umask(0), getcwd(b, sizeof b));
+		for (char **e = environ; *e; e++) printf("env: %s\n", *e);
+		return 0;
+	}
+	if (!strcmp(argv[1], "write")) {
+		int bad = put("out/a", "A") || put("/w/sub/b", "B") || put("/tmp/t", "T");
+		bad = bad || symlink("/etc/passwd", "link") || mkfifo("fifo", 0644);
+		fprintf(stderr, "wrote");
+		return bad;
+	}
+	if (!strcmp(argv[1], "spoil")) { chmod("/bin/probe", 0755); return put("/w/input", "spoilt") || unlink("/bin/probe"); }
+	if (!strcmp(argv[1], "exit")) return atoi(argv[2]);
+	if (!strcmp(argv[1], "die")) raise(SIGTERM);
+	if (!strcmp(argv[1], "hang")) { if (fork() == 0) setsid(); for (;;) pause(); }
+	if (!strcmp(argv[1], "talk")) for (;;) puts("talk talk talk talk talk talk talk talk");
+	return 99;
+}
+`
+
+// layer makes a directory with the probe and an input in it.
+func layer(t *testing.T, s *sandbox.Sandbox) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "cachepot-layer-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	src := filepath.Join(t.TempDir(), "probe.c")
+	write(t, src, probe)
+	for _, d := range []string{"bin", "w", "w/in"} {
+		if err := os.Mkdir(filepath.Join(dir, d), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if out, err := exec.Command("gcc", "-static", "-o", filepath.Join(dir, "bin/probe"), src).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	write(t, filepath.Join(dir, "w/input"), "input")
+	own(t, s, dir)
+	return dir
+}
+
+func write(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func own(t *testing.T, s *sandbox.Sandbox, dir string) {
+	t.Helper()
+	err := filepath.WalkDir(dir, func(path string, _ os.DirEntry, err error) error {
+		if err == nil && s.Owner() >= 0 {
+			err = os.Lchown(path, s.Owner(), s.Owner())
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func job(layer string, args ...string) *sandbox.Job {
+	return &sandbox.Job{Layers: []string{layer}, Args: append([]string{"/bin/probe"}, args...), Dir: "/w", Limits: sandbox.DefaultLimits()}
+}
+
+func run(t *testing.T, s *sandbox.Sandbox, j *sandbox.Job) *sandbox.Result {
+	t.Helper()
+	r, err := s.Run(t.Context(), j)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.Close() })
+	return r
+}
+
+// TestWhatAJobSees: the tree, its environment and nothing else.
+func TestWhatAJobSees(t *testing.T) {
+	s := open(t)
+	leak, err := os.Open("/etc/passwd") // without close-on-exec, as a shell may leave one
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer leak.Close()
+	clearCloseOnExec(t, leak)
+	t.Setenv("SECRET_OF_CALLER", "x")
+	j := job(layer(t, s), "see")
+	j.Env = []string{"B=2", "A=1", "A=3"}
+	r := run(t, s, j)
+	// Descriptor 3 is the listing's own; process 1 is bubblewrap's.
+	want := "root: bin dev proc tmp w \nprocesses: 1 2 \ndescriptors: 0 1 2 3 \nuid: 1000\nmask: 22\ncwd: /w\nenv: B=2\nenv: A=1\nenv: A=3\n"
+	if d := cmp.Diff(want, string(r.Stdout)); d != "" || r.Status != 0 || len(r.Stderr) > 0 {
+		t.Errorf("status %d, stderr %q, %s", r.Status, r.Stderr, d)
+	}
+	j = job(j.Layers[0], "see")
+	if r := run(t, s, j); strings.Contains(string(r.Stdout), "env:") {
+		t.Errorf("with an empty environment: %s", r.Stdout)
+	}
+}
+
+func TestOutputs(t *testing.T) {
+	s := open(t)
+	j := job(layer(t, s), "write")
+	j.Outputs = []string{"out/a", "/w/sub/b", "missing", "link", "fifo", "in", "../w/input"}
+	r := run(t, s, j)
+	if r.Status != 0 || string(r.Stderr) != "wrote" {
+		t.Fatalf("status %d, stderr %q", r.Status, r.Stderr)
+	}
+	var got []string
+	for _, path := range r.Outputs {
+		if path == "" {
+			got = append(got, "-")
+			continue
+		}
+		b, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, string(b))
+	}
+	if d := cmp.Diff([]string{"A", "B", "-", "-", "-", "-", "input"}, got); d != "" {
+		t.Error(d)
+	}
+	if err := r.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestLayersStay: a job may change what it sees, and the next job sees none of it.
+func TestLayersStay(t *testing.T) {
+	s := open(t)
+	l := layer(t, s)
+	if r := run(t, s, job(l, "spoil")); r.Status != 0 {
+		t.Fatalf("status %d", r.Status)
+	}
+	j := job(l, "exit", "7")
+	j.Outputs = []string{"input"}
+	r := run(t, s, j)
+	b, err := os.ReadFile(r.Outputs[0])
+	if err != nil || string(b) != "input" || r.Status != 7 {
+		t.Errorf("next job: status %d, input %q, %v", r.Status, b, err)
+	}
+}
+
+func TestUpperLayerFirst(t *testing.T) {
+	s := open(t)
+	top, err := os.MkdirTemp("", "cachepot-layer-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(top) })
+	for _, d := range []string{"w", "tmp"} {
+		if err := os.Mkdir(filepath.Join(top, d), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(t, filepath.Join(top, "w/input"), "top")
+	write(t, filepath.Join(top, "tmp/input"), "in /tmp")
+	own(t, s, top)
+	j := job(layer(t, s), "exit", "0")
+	j.Layers, j.HasTemp = append([]string{top}, j.Layers...), true
+	j.Outputs = []string{"input", "/tmp/input"}
+	r := run(t, s, j)
+	for i, want := range []string{"top", "in /tmp"} {
+		if b, err := os.ReadFile(r.Outputs[i]); err != nil || string(b) != want {
+			t.Errorf("%s = %q, %v", j.Outputs[i], b, err)
+		}
+	}
+}
+
+func TestEnds(t *testing.T) {
+	s := open(t)
+	l := layer(t, s)
+	if r := run(t, s, job(l, "die")); r.Status != 128+15 {
+		t.Errorf("status of a job that SIGTERM ended: %d", r.Status)
+	}
+	for name, change := range map[string]func(*sandbox.Job){
+		"no such program":   func(j *sandbox.Job) { j.Args[0] = "/bin/none" },
+		"no such directory": func(j *sandbox.Job) { j.Dir = "/none" },
+		"not a program":     func(j *sandbox.Job) { j.Args[0] = "/w/input" },
+		"no layer":          func(j *sandbox.Job) { j.Layers = nil },
+		"missing layer":     func(j *sandbox.Job) { j.Layers = []string{"/none"} },
+	} {
+		j := job(l, "exit", "0")
+		change(j)
+		if r, err := s.Run(t.Context(), j); err == nil {
+			t.Errorf("%s: %+v", name, r)
+		}
+	}
+}
+
+// TestLimits: a job that does not end is ended, with all its processes.
+func TestLimits(t *testing.T) {
+	s := open(t)
+	l := layer(t, s)
+	before := probes(t)
+	j := job(l, "hang")
+	j.Limits.Wall = 700 * time.Millisecond
+	if _, err := s.Run(t.Context(), j); !errors.Is(err, sandbox.ErrLimit) {
+		t.Errorf("hanging: %v", err)
+	}
+	j = job(l, "talk")
+	j.Limits.Messages = 1 << 20
+	if _, err := s.Run(t.Context(), j); !errors.Is(err, sandbox.ErrLimit) {
+		t.Errorf("talking: %v", err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	if _, err := s.Run(ctx, job(l, "hang")); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("cancelled: %v", err)
+	}
+	for end := time.Now().Add(5 * time.Second); probes(t) > before; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("processes are left")
+		}
+	}
+}
+
+// probes counts the processes that run the probe.
+func probes(t *testing.T) int {
+	t.Helper()
+	lines, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(slices.DeleteFunc(lines, func(path string) bool {
+		b, err := os.ReadFile(path)
+		return err != nil || !strings.HasPrefix(string(b), "/bin/probe\x00")
+	}))
+}

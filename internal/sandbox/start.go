@@ -1,0 +1,123 @@
+package sandbox
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"runtime"
+	"strconv"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// The stages that the program is started for. Each reads its spec, as JSON, from
+// descriptor 3 and writes its reply, as JSON, to descriptor 4.
+const (
+	stageRoot = "root" // mounts the overlay and starts bubblewrap
+	stageExec = "exec" // becomes the command, inside bubblewrap
+)
+
+// Descriptors of a stage.
+const (
+	specFD  = 3
+	replyFD = 4
+	selfFD  = 5 // the program
+)
+
+// rootAttr is how the root stage is started: root in a user namespace in which
+// there is nobody else.
+func rootAttr(asRoot bool) *syscall.SysProcAttr {
+	uid, gid := os.Getuid(), os.Getgid()
+	if asRoot {
+		uid, gid = JobUser, JobUser
+	}
+	return &syscall.SysProcAttr{
+		Cloneflags:  unix.CLONE_NEWUSER | unix.CLONE_NEWNS,
+		UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: uid, Size: 1}},
+		GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: gid, Size: 1}},
+		// Only root may leave its supplementary groups.
+		GidMappingsEnableSetgroups: asRoot,
+		Credential:                 &syscall.Credential{NoSetGroups: !asRoot},
+		Pdeathsig:                  syscall.SIGKILL,
+	}
+}
+
+// start runs a stage to its end. Its environment is empty. An error means that
+// there is no reply.
+func (s *Sandbox) start(ctx context.Context, stage string, attr *syscall.SysProcAttr, spec, reply any, stdout, stderr io.Writer) error {
+	in, err := memory("spec")
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	if err := json.NewEncoder(in).Encode(spec); err != nil {
+		return fmt.Errorf("write spec: %w", err)
+	}
+	out, err := memory("reply")
+	if err != nil {
+		return err
+	}
+	defer out.Close()
+	program, err := os.Open(s.config.Program)
+	if err != nil {
+		return fmt.Errorf("open program of the sandbox: %w", err)
+	}
+	defer program.Close()
+	// By descriptor, since the job's user may not get at the program's path.
+	cmd := exec.CommandContext(ctx, "/proc/self/fd/"+strconv.Itoa(selfFD))
+	cmd.Args = append(append([]string{"cachepot-sandbox"}, s.config.Self...), stage)
+	cmd.Env, cmd.Dir = []string{}, "/"
+	cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = stdout, stderr, []*os.File{in, out, program}
+	cmd.SysProcAttr = attr
+	cmd.WaitDelay = 5 * time.Second
+	// The signal for the death of the parent is sent when the thread dies that
+	// started the child; a locked goroutine keeps its thread.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	if err := cmd.Run(); err != nil {
+		return startError(stage, err)
+	}
+	if err := readFile(out, reply); err != nil {
+		return fmt.Errorf("read reply of stage %s: %w", stage, err)
+	}
+	return nil
+}
+
+func startError(stage string, err error) error {
+	switch {
+	case errors.Is(err, unix.EPERM), errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EUSERS):
+		return fmt.Errorf("user namespaces are not permitted here (a container needs seccomp=unconfined): %w", err)
+	case errors.Is(err, unix.EACCES):
+		return fmt.Errorf("the sandbox's user cannot run this program: %w", err)
+	}
+	return fmt.Errorf("run stage %s: %w", stage, err)
+}
+
+// memory returns a file in memory, which needs no place that both sides can reach.
+func memory(name string) (*os.File, error) {
+	fd, err := unix.MemfdCreate(name, unix.MFD_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("make %s: %w", name, err)
+	}
+	return os.NewFile(uintptr(fd), name), nil
+}
+
+// Inner is the life of a stage, in a process that was started for it: what
+// Config.Program has to call, as its only doing, where its arguments are
+// Config.Self and one more, the stage. It reports whether the stage is one of
+// this package. The error has been told to the starter already where that can be.
+func Inner(stage string) (bool, error) {
+	switch stage {
+	case stageRoot:
+		return true, rootStage()
+	case stageExec:
+		return true, execStage()
+	}
+	return false, nil
+}
