@@ -1,0 +1,138 @@
+package action
+
+import (
+	"path"
+	"sort"
+	"strings"
+
+	"github.com/cachepot/cachepot/internal/digest"
+)
+
+// PathSet names everything that a compiler looked at, found or not. It holds no
+// contents: what lies at its paths at a given moment, evaluated, is the input
+// tree of the action of that moment. A path that is absent puts nothing into
+// the tree, so a file that appears there later makes another action.
+//
+// A PathSet may name more than was looked at (that costs hits) and never less.
+// All paths are absolute; they may go through symbolic links and "..", since
+// that is how compilers spell them.
+type PathSet struct {
+	Paths    []string
+	Searches []Search
+	Listings []Listing
+	// Found are paths, of those above, that the run is known to have found: one
+	// that is missing afterwards was removed meanwhile. They are no part of the
+	// set's encoding and not there once it is stored.
+	Found []string
+	// Alone are paths whose content no other input may have: the compiler tells
+	// files apart by more than that. Like Found, not for storing.
+	Alone []string
+	// EnvNames are variables that were looked at by name, set or not (env! and
+	// option_env! of Rust). Their values of the moment enter the action.
+	EnvNames []string
+}
+
+// Search stands for every combination of a directory and a name: the places
+// where a file may be found by search. Names are relative and may have slashes.
+type Search struct {
+	Dirs  []string
+	Names []string
+}
+
+// Listing stands for all entries of Dir whose names begin with Prefix and end
+// with Suffix: the predicate by which a compiler chose from a directory.
+type Listing struct {
+	Dir, Prefix, Suffix string
+}
+
+// Normalize sorts and removes duplicates, so that equal sets encode alike.
+func (p *PathSet) Normalize() {
+	p.Paths = sortUnique(p.Paths)
+	p.EnvNames = sortUnique(p.EnvNames)
+	for i := range p.Searches {
+		p.Searches[i].Dirs = sortUnique(p.Searches[i].Dirs)
+		p.Searches[i].Names = sortUnique(p.Searches[i].Names)
+	}
+	sort.Slice(p.Searches, func(i, j int) bool {
+		a, b := p.Searches[i], p.Searches[j]
+		if c := strings.Compare(strings.Join(a.Dirs, "\x00"), strings.Join(b.Dirs, "\x00")); c != 0 {
+			return c < 0
+		}
+		return strings.Join(a.Names, "\x00") < strings.Join(b.Names, "\x00")
+	})
+	sort.Slice(p.Listings, func(i, j int) bool {
+		a, b := p.Listings[i], p.Listings[j]
+		if a.Dir != b.Dir {
+			return a.Dir < b.Dir
+		}
+		if a.Prefix != b.Prefix {
+			return a.Prefix < b.Prefix
+		}
+		return a.Suffix < b.Suffix
+	})
+}
+
+// Covers reports whether a look at p, found or not, is among those that the set
+// names. A failed probe of a directory above a named path is covered too: only
+// what lies below it could have mattered, and that is named.
+func (s *PathSet) Covers(p string) bool {
+	p = path.Clean(p)
+	under := func(q string) bool {
+		q = path.Clean(q)
+		return q == p || strings.HasPrefix(q, p+"/")
+	}
+	for _, q := range s.Paths {
+		if under(q) {
+			return true
+		}
+	}
+	for _, se := range s.Searches {
+		for _, d := range se.Dirs {
+			d = path.Clean(d)
+			below := strings.TrimSuffix(d, "/") + "/"
+			for _, n := range se.Names {
+				if under(below + n) {
+					return true
+				}
+			}
+		}
+	}
+	for _, l := range s.Listings {
+		dir, name := path.Split(p)
+		if under(l.Dir) || path.Clean(dir) == path.Clean(l.Dir) && strings.HasPrefix(name, l.Prefix) && strings.HasSuffix(name, l.Suffix) {
+			return true
+		}
+	}
+	return false
+}
+
+func sortUnique(s []string) []string {
+	sort.Strings(s)
+	out := s[:0]
+	for i, v := range s {
+		if i == 0 || v != s[i-1] {
+			out = append(out, v)
+		}
+	}
+	return out
+}
+
+// Weight returns about how many bytes of memory the set takes.
+func (p *PathSet) Weight() int64 {
+	var n int64
+	add := func(l []string) {
+		for _, s := range l {
+			n += int64(len(s)) + 16
+		}
+	}
+	add(p.Paths)
+	add(p.EnvNames)
+	for _, s := range p.Searches {
+		add(s.Dirs)
+		add(s.Names)
+	}
+	return n + int64(len(p.Listings))*128
+}
+
+// ID returns the digest of the set's encoding.
+func (p *PathSet) ID() digest.Digest { return digest.Of(p.Encode()) }

@@ -1,0 +1,167 @@
+package cas
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math"
+	"os"
+
+	"github.com/cachepot/cachepot/internal/digest"
+	"github.com/cachepot/cachepot/internal/safefile"
+	"github.com/cachepot/cachepot/internal/storage"
+)
+
+// Staged is content that belongs to the store already but has no name yet. It is
+// not safe for concurrent use.
+type Staged struct {
+	store *Store
+	temp  *safefile.Temp
+	size  int64
+}
+
+// Stage copies the content of src, from offset 0, to where it can become a blob,
+// sharing its blocks where the file system can. Afterwards src may change. It is
+// the quick half of PutFile: nothing is hashed. The offset of src is not moved.
+// The result must be published or discarded; until then it holds a descriptor.
+func (s *Store) Stage(ctx context.Context, src *os.File) (*Staged, error) {
+	t, err := s.create()
+	if err != nil {
+		return nil, err
+	}
+	b := s.buffers.Get().(*[]byte)
+	defer s.buffers.Put(b)
+	n, err := copyFile(ctx, t.File(), src, *b)
+	if err != nil {
+		t.Discard()
+		return nil, putError(ctx, err)
+	}
+	return &Staged{store: s, temp: t, size: n}, nil
+}
+
+// Size returns the length of the content in bytes.
+func (g *Staged) Size() int64 { return g.size }
+
+// Content returns the staged content. It can be read until Publish or Discard.
+func (g *Staged) Content() *io.SectionReader {
+	return io.NewSectionReader(g.temp.File(), 0, g.size)
+}
+
+// Publish hashes the staged content, makes it a blob and returns its name. The
+// Staged cannot be used afterwards, whatever the result.
+func (g *Staged) Publish(ctx context.Context) (digest.Digest, error) {
+	defer g.temp.Discard()
+	d, err := g.store.hash(ctx, g.temp.File(), g.size)
+	if err != nil {
+		return digest.Digest{}, putError(ctx, err)
+	}
+	if g.store.holds(ctx, d) {
+		return d, nil
+	}
+	return d, g.store.publish(g.temp, d)
+}
+
+// Discard drops the staged content. After Publish it has no effect.
+func (g *Staged) Discard() { g.temp.Discard() }
+
+// PutFile stores the content of src, from offset 0, and returns its name. The
+// name is that of the bytes that were stored, even if src changes meanwhile.
+func (s *Store) PutFile(ctx context.Context, src *os.File) (digest.Digest, error) {
+	g, err := s.Stage(ctx, src)
+	if err != nil {
+		return digest.Digest{}, err
+	}
+	return g.Publish(ctx)
+}
+
+// PutBytes stores b and returns its name.
+func (s *Store) PutBytes(ctx context.Context, b []byte) (digest.Digest, error) {
+	d := digest.Of(b)
+	return d, s.Put(ctx, d, bytes.NewReader(b))
+}
+
+// Put stores the first d.Size bytes of content as the blob called d. Where those
+// are other bytes the error wraps storage.ErrWrongContent and nothing is stored.
+func (s *Store) Put(ctx context.Context, d digest.Digest, content io.ReaderAt) error {
+	if s.holds(ctx, d) {
+		return nil
+	}
+	t, err := s.create()
+	if err != nil {
+		return err
+	}
+	defer t.Discard()
+	b := s.buffers.Get().(*[]byte)
+	defer s.buffers.Put(b)
+	h := digest.NewHasher()
+	src := io.NewSectionReader(content, 0, d.Size)
+	if _, err := copyBytes(ctx, io.MultiWriter(t.File(), h), src, *b); err != nil {
+		return putError(ctx, err)
+	}
+	if h.Digest() != d {
+		return fmt.Errorf("store blob %s: %w", d, storage.ErrWrongContent)
+	}
+	return s.publish(t, d)
+}
+
+// holds reports whether the blob is there already and verified. A file of its
+// name that is something else has then been removed and can be put anew.
+func (s *Store) holds(ctx context.Context, d digest.Digest) bool {
+	_, err := s.Path(ctx, d)
+	return err == nil
+}
+
+// publish gives t the name of d. That somebody else has put the same blob in the
+// meantime is as good.
+func (s *Store) publish(t *safefile.Temp, d digest.Digest) error {
+	err := t.Publish(s.path(d))
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return storage.FaultOf("store", err)
+	}
+	s.stored(d.Size)
+	return nil
+}
+
+func putError(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return fmt.Errorf("store blob: %w", context.Cause(ctx))
+	}
+	return storage.FaultOf("store", err)
+}
+
+// copyBytes copies src to dst until EOF, by way of buf, and returns how many
+// bytes.
+func copyBytes(ctx context.Context, dst io.Writer, src io.Reader, buf []byte) (int64, error) {
+	var total int64
+	for {
+		if err := done(ctx); err != nil {
+			return total, err
+		}
+		n, err := src.Read(buf)
+		if n > 0 {
+			if _, err := dst.Write(buf[:n]); err != nil {
+				return total, err
+			}
+			total += int64(n)
+		}
+		if errors.Is(err, io.EOF) {
+			return total, nil
+		}
+		if err != nil {
+			return total, err
+		}
+	}
+}
+
+// copyRest copies the content of src from offset off on to the same offset of
+// dst, and returns the length that dst then has.
+func copyRest(ctx context.Context, dst, src *os.File, off int64, buf []byte) (int64, error) {
+	n, err := copyBytes(ctx, io.NewOffsetWriter(dst, off), io.NewSectionReader(src, off, math.MaxInt64-off), buf)
+	return off + n, err
+}

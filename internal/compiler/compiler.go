@@ -1,0 +1,242 @@
+// Package compiler is the waist between the coordinator, which knows how a
+// cache works, and the languages of compiler command lines, which know what a
+// call reads and writes. One package below it speaks one command-line language.
+// It holds data and one interface, and may import only leaves.
+package compiler
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/cachepot/cachepot/internal/action"
+)
+
+// Call is one invocation as the caller made it.
+type Call struct {
+	Arg0 string   // argv[0] as the caller spelled the compiler
+	Path string   // the executable that Arg0 led to: absolute, symbolic links kept
+	Args []string // argv[1:]
+	Dir  string   // working directory, absolute, as getcwd(2) gives it
+	Env  Environ
+	Tool Tool // what Path turned out to be
+	// Probe runs the compiler itself with other arguments (search directories,
+	// built-in names) in Dir and with env, and returns what it printed. The
+	// answer is remembered by toolchain, arguments and env.
+	Probe func(args, env []string) (stdout, stderr []byte, err error)
+	// Variables returns the classes that the user's configuration, and the project
+	// that one of dirs belongs to, give variables; nil: none. The error is a *Bare.
+	Variables func(dirs []string) (Variables, error)
+}
+
+// Tool is the identity of an executable that was recognised as a compiler.
+type Tool struct {
+	Family  string // "gcc", "clang", "rustc" or "clippy"
+	Version string // what it says of itself, one line ("gcc 12.2.0", "rustc 1.95.0 (59807616e 2026-04-14)")
+	Target  string // the triple it compiles for by default
+	CPlus   bool   // C family: links and presumes C++ (g++, c++, clang++)
+	Sysroot string // rustc: absolute path of the sysroot
+}
+
+// Environ is a process environment: "NAME=value" strings.
+type Environ []string
+
+// Lookup returns the value of the first variable called name, as getenv does.
+func (e Environ) Lookup(name string) (string, bool) {
+	for _, kv := range e {
+		if len(kv) > len(name) && kv[len(name)] == '=' && kv[:len(name)] == name {
+			return kv[len(name)+1:], true
+		}
+	}
+	return "", false
+}
+
+// Get returns the value of name, or "" where it is not set.
+func (e Environ) Get(name string) string {
+	v, _ := e.Lookup(name)
+	return v
+}
+
+// Name returns the part of kv before its first equals sign.
+func Name(kv string) string {
+	name, _, _ := strings.Cut(kv, "=")
+	return name
+}
+
+// Plumbing returns the names of variables that connect a compiler with the build
+// around it and cannot shape its outputs: they are passed and not keyed.
+func Plumbing() []string {
+	return []string{
+		"MAKEFLAGS", "MFLAGS", "MAKELEVEL", "CARGO_MAKEFLAGS", // the jobserver
+		"TMPDIR", "TMP", "TEMP", // where temporary files go
+	}
+}
+
+// Bare says why a call is run as it is, outside the cache. It is the error of
+// Parse and the reason that statistics show.
+type Bare struct {
+	Reason string // short and without names of files: it is a statistics label
+	// NotCompilation marks calls that no cache would serve (--version, linking of
+	// objects, preprocessing to the terminal), as against calls that compile but
+	// cannot be cached soundly.
+	NotCompilation bool
+}
+
+func (b *Bare) Error() string { return b.Reason }
+
+// NotCompilation returns a *Bare for a call that compiles nothing.
+func NotCompilation(reason string) error { return &Bare{Reason: reason, NotCompilation: true} }
+
+// NotCacheable returns a *Bare for a compilation that must run every time.
+func NotCacheable(format string, a ...any) error { return &Bare{Reason: fmt.Sprintf(format, a...)} }
+
+// Output is a file that a successful call writes.
+type Output struct {
+	Path string // relative to Call.Dir or absolute, as the compiler opens it
+	// Optional outputs may be missing after success (a dep file that -MF named
+	// for an assembler source, an empty .dwo).
+	Optional bool
+	// InPlace: where the file exists the compiler truncates and rewrites it, so
+	// its mode and inode stay. Otherwise the compiler puts a new file there.
+	InPlace bool
+	// Unlinks: the new file comes in whatever other names the old one has, which
+	// keep it. cargo gives names of its own to what is linked.
+	Unlinks bool
+}
+
+// Invocation is a call understood: all that its key and its replay need, less
+// the contents of what it reads.
+type Invocation struct {
+	Language string // statistics label: "C/C++", "Rust", "Assembler", ...
+	Source   string // main source as spelled
+	// Part is the part of the toolchain that the source needs: for the C family the
+	// language as -x names it, else empty.
+	Part string
+	Args []string // canonical argv[1:]: response files expanded, order kept
+	// Env is the environment the compiler is run with and keyed by: sorted
+	// "NAME=value". Variables of the caller in neither Env, Messages nor the
+	// plumbing are removed before the compiler starts.
+	Env []string
+	// Messages are variables that only change the text of diagnostics (language,
+	// colour, width). They are passed, and keyed only when there was text that they
+	// may have shaped.
+	Messages []string
+	// MessageArgs are arguments of the same kind: Args does not hold them, Plan adds
+	// them.
+	MessageArgs []string
+	Outputs     []Output
+	// SameMessages: what the compiler prints depends on Args, MessageArgs, Env and the
+	// inputs alone, not on Messages or a terminal (rustc with JSON diagnostics).
+	SameMessages bool
+	// Shaped reports whether Messages, MessageArgs or a terminal may have shaped
+	// what was printed; nil: they may have shaped any text.
+	Shaped func(stdout, stderr []byte) bool
+	// Known are input files that are certain before the start; they are digested
+	// then, so a change during the compile is seen. Plan may add to them.
+	Known []string
+	// Resumes says why a miss is compiled for the cache only the first time that
+	// the request is seen, "" where it always is. Later ones, and all while Resumed
+	// is set, run as the caller called them and are not stored: the caller keeps
+	// something between runs that makes the next one quick (rustc's incremental
+	// sessions) and that Args leaves out.
+	Resumes string
+	Resumed bool // there is something of an earlier run to go on from
+	// Detail is the language's own reading of the call, for Plan and Inputs.
+	Detail any
+}
+
+// Shapes reports whether what was printed is text that Messages, MessageArgs or a
+// terminal may have shaped.
+func (inv *Invocation) Shapes(stdout, stderr []byte) bool {
+	return len(stdout)+len(stderr) > 0 && (inv.Shaped == nil || inv.Shaped(stdout, stderr))
+}
+
+// Plan says how a miss is run so that its inputs are known afterwards.
+type Plan struct {
+	Args []string // argv[1:] to run, Invocation.Args or an equivalent of it
+	Env  []string // variables added to Invocation.Env for this run only
+	// Watch asks the wrapper to report what the process tree opens.
+	Watch bool
+	// Looks asks for everything that it looks at or changes, found or not.
+	Looks bool
+	// Made are absolute paths of files that other calls made and that this one may
+	// read: each was given its name when it was whole, and is replaced, never
+	// rewritten. So one that is still the same file with the same content has not
+	// changed during the run, whatever its time stamps say: cargo sets them.
+	Made []string
+	// Direct: with Looks, how realpath(3) resolves paths need not be reported. Who
+	// asks for that answers for every program in Observed.Programs.
+	Direct bool
+}
+
+// Look is what a watched process tree did with one path. What the tree itself
+// had made before is not told, other than as Wrote.
+type Look struct {
+	Path string // absolute, as spelled; not cleaned
+	Deed Deed
+	// Found: something was there when the tree first did this; for Wrote, it was
+	// there when the run had ended.
+	Found bool
+}
+
+// Trace returns why a run that did this, to what is no output of it, cannot be
+// stored: it left something changed that a hit would not change. nil: it did not.
+func (l Look) Trace() error {
+	switch {
+	case l.Deed == Wrote && l.Found:
+		return NotCacheable("writes a file that is no output")
+	case l.Deed == Removed:
+		return NotCacheable("removes a file")
+	}
+	return nil
+}
+
+// Deed is what was done with a path.
+type Deed uint8
+
+// The deeds.
+const (
+	Read    Deed = iota + 1 // opened for its content, or executed
+	Probed                  // looked at without its content: stat, readlink, a directory opened
+	Listed                  // a directory whose names were asked for
+	Wrote                   // made, emptied or written to
+	Removed                 // unlinked or renamed away, though the tree had not made it
+)
+
+// Observed is what is known after a successful run.
+type Observed struct {
+	Scratch string   // the directory that Plan was given
+	Opened  []string // with Plan.Watch: absolute paths opened, in order of first sight
+	Looks   []Look   // with Plan.Looks: everything, in order of first sight
+	// Programs are, with Plan.Looks, the paths executed, interpreters included.
+	Programs []string
+	Stdout   []byte // what the compiler printed
+	Stderr   []byte
+	// Output returns what the run wrote to an output, by Output.Path: a copy made
+	// before the caller could change the file. An error says that there is none.
+	Output func(path string) (*io.SectionReader, error)
+}
+
+// ReadOutput returns the whole of a small output.
+func (o *Observed) ReadOutput(path string) ([]byte, error) {
+	r, err := o.Output(path)
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(r)
+}
+
+// Language reads one language of command lines. Implementations hold no state
+// that outlives a call other than memos of file contents, and are safe for
+// concurrent use.
+type Language interface {
+	// Parse reads a call. The error is a *Bare where the call is to be run as it
+	// is; any other error is treated alike and counted as a failure of ours.
+	Parse(call *Call) (*Invocation, error)
+	// Plan prepares a miss. scratch is an empty directory of the call's own,
+	// given as an absolute path.
+	Plan(call *Call, inv *Invocation, scratch string) (*Plan, error)
+	// Inputs names everything the run looked at, found or not. The error is a
+	// *Bare where that cannot be known, and then nothing is stored.
+	Inputs(call *Call, inv *Invocation, seen *Observed) (*action.PathSet, error)
+}

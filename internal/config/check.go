@@ -1,0 +1,132 @@
+package config
+
+import (
+	"slices"
+	"strings"
+)
+
+// Need is a feature that the configuration asks for and that a build may lack.
+type Need struct {
+	Feature string // "s3", "redis", "memcached", "gcs", "azure" or "dist"
+	at      origin
+}
+
+// Needs returns the features that the configuration asks for: shared tiers in
+// the order in which they are asked, then "dist".
+func (c *Config) Needs() []Need { return slices.Clone(c.needs) }
+
+// Require returns an error that names the place of the first thing configured
+// which is not among the features that this build has: to go on without it
+// would hide from the user that nothing is shared.
+func (c *Config) Require(built ...string) error {
+	for _, n := range c.needs {
+		if !slices.Contains(built, n.Feature) {
+			return n.at.error("asks for " + n.Feature + ", which this build does not have; allowed: " +
+				strings.Join(append([]string{"disk"}, built...), ", "))
+		}
+	}
+	return nil
+}
+
+// defaults fills in what the user left out, and misses what may not be left out.
+func (l *loader) defaults() {
+	for i := range l.schema.settings {
+		s := &l.schema.settings[i]
+		_, given := l.set[s]
+		at, configured := l.sections[s.section()]
+		always := s.section() == "" || s.section() == "cache.disk"
+		switch {
+		case given || s.Scope == ScopeCall || s.section() == toolchainSection || !configured && !always:
+		case s.Required:
+			l.problem(at.error(needs(s)))
+		case s.Default != "":
+			v := value{text: s.Default, form: formVariable, host: l.host}
+			if problem := s.assign(target{config: l.config}, v); problem != "" {
+				panic("config: default of " + s.Key + s.Env + " " + problem)
+			}
+		}
+	}
+}
+
+func needs(s *Setting) string {
+	text := "needs " + display(s.Key)
+	if s.Env != "" {
+		text += " (" + s.Env + ")"
+	}
+	return text + " too"
+}
+
+// places fills in the directories that the user left out. homeErr says why p is
+// not complete.
+func (l *loader) places(p places, homeErr error) {
+	c := l.config
+	c.StateDir = p.state
+	fill := func(dir *string, place, key string) {
+		_, given := l.set[l.schema.keys[key]]
+		if given || *dir != "" {
+			return
+		}
+		if place == "" {
+			l.problem(&Error{Key: display(key), Text: "has no default: " + homeErr.Error()})
+		}
+		*dir = place
+	}
+	fill(&c.Disk.Dir, p.cache, "cache.disk.dir")
+	if c.Dist != nil {
+		fill(&c.Dist.CacheDir, p.distCache, "dist.cache_dir")
+	}
+	if c.StateDir == "" {
+		l.problem(&Error{Text: "no place for statistics: " + homeErr.Error()})
+		return
+	}
+	if _, given := l.set[l.schema.variables["CACHEPOT_CACHED_CONF"]]; !given {
+		separator := "/"
+		if l.host.GOOS == windows {
+			separator = `\`
+		}
+		c.CachedConf = c.StateDir + separator + "cached-config"
+	}
+}
+
+// check looks at what settings mean together.
+func (l *loader) check() {
+	c := l.config
+	if c.Log == "" {
+		c.Log = c.rustLog
+	}
+	c.rustLog = ""
+	for _, e := range l.elements {
+		for i := range l.schema.settings {
+			s := &l.schema.settings[i]
+			if s.section() == toolchainSection && s.Required && !e.set[s] {
+				l.problem(e.at.error(needs(s)))
+			}
+		}
+	}
+	l.checkAuth()
+	for _, feature := range []string{"s3", "redis", "memcached", "gcs", "azure"} {
+		if at, ok := l.sections["cache."+feature]; ok {
+			c.needs = append(c.needs, Need{feature, at})
+		}
+	}
+	if at, ok := l.set[l.schema.keys["dist.scheduler_url"]]; ok {
+		c.needs = append(c.needs, Need{"dist", at})
+	}
+}
+
+func (l *loader) checkAuth() {
+	if l.config.Dist == nil || l.config.Dist.Auth == nil {
+		return
+	}
+	token, given := l.set[l.schema.keys["dist.auth.token"]]
+	switch l.config.Dist.Auth.Type {
+	case AuthToken:
+		if !given {
+			l.problem(l.sections["dist.auth"].error("of type token " + needs(l.schema.keys["dist.auth.token"])))
+		}
+	case AuthMozilla:
+		if given {
+			l.problem(token.error("goes with type token only"))
+		}
+	}
+}

@@ -1,0 +1,100 @@
+// Package result is the stored result of an action: its outputs, its messages,
+// and the name of the recipe by which it can be made again. The coordinator
+// writes results, the audits read them. It imports only digest and the API's
+// generated messages; it touches no file.
+package result
+
+import (
+	"fmt"
+	"time"
+
+	repb "github.com/bazelbuild/remote-apis/build/bazel/remote/execution/v2"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/anypb"
+	"google.golang.org/protobuf/types/known/timestamppb"
+	"google.golang.org/protobuf/types/known/wrapperspb"
+
+	"github.com/cachepot/cachepot/internal/digest"
+)
+
+// Result is what an action gave. It is stored as an ActionResult of the Remote
+// Execution API with exit code 0: the outputs in the order of the command's
+// output paths that exist; their permissions as unix_mode; the time the compile
+// took as the difference of the two execution time stamps, of which only that is
+// kept; and the digest of the recipe as a string in auxiliary_metadata.
+type Result struct {
+	Outputs        []Output
+	Stdout, Stderr []byte
+	Took           time.Duration
+	Recipe         digest.Digest // zero where the record names none
+}
+
+// Output is one file that the action wrote.
+type Output struct {
+	Path   string // as the command names it
+	Digest digest.Digest
+	Mode   uint32 // permissions before the umask; with ExactMode, after it
+}
+
+// ExactMode marks permissions that no umask explains: the compiler chose them.
+const ExactMode = 1 << 31
+
+// Encode returns the record of r.
+func (r *Result) Encode() ([]byte, error) {
+	recipe, err := anypb.New(wrapperspb.String(r.Recipe.String()))
+	if err != nil {
+		return nil, fmt.Errorf("encode recipe's name: %w", err)
+	}
+	msg := &repb.ActionResult{
+		StdoutRaw: r.Stdout, StderrRaw: r.Stderr,
+		ExecutionMetadata: &repb.ExecutedActionMetadata{
+			ExecutionStartTimestamp:     &timestamppb.Timestamp{},
+			ExecutionCompletedTimestamp: timestamppb.New(time.Unix(0, int64(r.Took))),
+			AuxiliaryMetadata:           []*anypb.Any{recipe},
+		},
+	}
+	for _, o := range r.Outputs {
+		msg.OutputFiles = append(msg.OutputFiles, &repb.OutputFile{
+			Path:           o.Path,
+			Digest:         &repb.Digest{Hash: o.Digest.Hex(), SizeBytes: o.Digest.Size},
+			IsExecutable:   o.Mode&0o111 != 0,
+			NodeProperties: &repb.NodeProperties{UnixMode: wrapperspb.UInt32(o.Mode)},
+		})
+	}
+	b, err := proto.MarshalOptions{Deterministic: true}.Marshal(msg)
+	if err != nil {
+		return nil, fmt.Errorf("encode result: %w", err)
+	}
+	return b, nil
+}
+
+// Decode reads what Encode wrote. A result without the name of a recipe is no
+// error; that of a compile that failed is one.
+func Decode(b []byte) (*Result, error) {
+	var msg repb.ActionResult
+	if err := proto.Unmarshal(b, &msg); err != nil {
+		return nil, fmt.Errorf("decode result: %w", err)
+	}
+	if msg.ExitCode != 0 {
+		return nil, fmt.Errorf("decode result: of a compile that failed")
+	}
+	meta := msg.GetExecutionMetadata()
+	r := &Result{
+		Stdout: msg.StdoutRaw, Stderr: msg.StderrRaw,
+		Took: meta.GetExecutionCompletedTimestamp().AsTime().Sub(time.Unix(0, 0)),
+	}
+	for _, o := range msg.OutputFiles {
+		d, err := digest.Parse(fmt.Sprintf("%s/%d", o.GetDigest().GetHash(), o.GetDigest().GetSizeBytes()))
+		if err != nil {
+			return nil, fmt.Errorf("decode result: %w", err)
+		}
+		r.Outputs = append(r.Outputs, Output{o.Path, d, o.GetNodeProperties().GetUnixMode().GetValue()})
+	}
+	var name wrapperspb.StringValue
+	if aux := meta.GetAuxiliaryMetadata(); len(aux) > 0 && aux[0].UnmarshalTo(&name) == nil {
+		if d, err := digest.Parse(name.Value); err == nil {
+			r.Recipe = d
+		}
+	}
+	return r, nil
+}
