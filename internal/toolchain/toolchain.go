@@ -1,0 +1,91 @@
+package toolchain
+
+import (
+	"context"
+	"strings"
+	"sync"
+
+	"github.com/cachepot/cachepot/internal/action"
+	"github.com/cachepot/cachepot/internal/compiler"
+	"github.com/cachepot/cachepot/internal/digest"
+	"github.com/cachepot/cachepot/internal/filestate"
+	"github.com/cachepot/cachepot/internal/spawn"
+	"github.com/cachepot/cachepot/internal/tree"
+)
+
+// Toolchain is a compiler with all that it needs for one language, as it was when
+// it was last looked at.
+type Toolchain struct {
+	Tool   compiler.Tool
+	Path   string
+	Part   string        // the language, as Compiler.Part takes it
+	Digest digest.Digest // of its tree alone
+	paths  *action.PathSet
+	snap   *filestate.Snapshot
+	looked map[string]struct{} // the paths of its path set
+
+	mu      sync.Mutex // guards answers
+	answers map[string]answer
+}
+
+type answer struct {
+	out spawn.Output
+	err error
+}
+
+func newToolchain(path, part string, tool compiler.Tool, paths *action.PathSet, snap *filestate.Snapshot) (*Toolchain, error) {
+	var b tree.Builder
+	snap.AddTo(&b)
+	tr, err := b.Build()
+	if err != nil {
+		return nil, err
+	}
+	t := &Toolchain{Tool: tool, Path: path, Part: part, Digest: tr.Root, paths: paths, snap: snap,
+		looked: make(map[string]struct{}, len(paths.Paths))}
+	for _, p := range paths.Paths {
+		t.looked[p] = struct{}{}
+	}
+	return t, nil
+}
+
+// AddTo puts the toolchain into an input tree.
+func (t *Toolchain) AddTo(b *tree.Builder) { t.snap.AddTo(b) }
+
+// Unchanged reports whether all of the toolchain is still what it was.
+func (t *Toolchain) Unchanged() bool { return t.snap.Unchanged() }
+
+// Names reports whether the toolchain's path set names p: whoever depends on the
+// toolchain need not name it again.
+func (t *Toolchain) Names(p string) bool {
+	_, ok := t.looked[p]
+	return ok
+}
+
+// Paths returns the toolchain's path set, which must not be changed.
+func (t *Toolchain) Paths() *action.PathSet { return t.paths }
+
+// Files returns the toolchain's files.
+func (t *Toolchain) Files() []filestate.File { return t.snap.Files() }
+
+// maxAnswers bounds the memory of answers, each some kilobytes.
+const maxAnswers = 1000
+
+// Ask runs the compiler with args and returns what it prints; the answer is
+// remembered for as long as the toolchain is.
+func (t *Toolchain) Ask(ctx context.Context, args, env []string, dir string) (spawn.Output, error) {
+	key := strings.Join(args, "\x00") + "\x00\x00" + strings.Join(env, "\x00") + "\x00\x00" + dir
+	t.mu.Lock()
+	a, ok := t.answers[key]
+	t.mu.Unlock()
+	if ok {
+		return a.out, a.err
+	}
+	a.out, a.err = spawn.Run(ctx, spawn.Command{Path: t.Path, Args: append([]string{t.Path}, args...), Env: env, Dir: dir})
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.answers == nil || len(t.answers) >= maxAnswers {
+		t.answers = make(map[string]answer)
+	}
+	t.answers[key] = a
+	return a.out, a.err
+}
