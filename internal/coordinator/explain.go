@@ -1,0 +1,136 @@
+package coordinator
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/cachepot/cachepot/internal/action"
+	"github.com/cachepot/cachepot/internal/compiler"
+	"github.com/cachepot/cachepot/internal/digest"
+	"github.com/cachepot/cachepot/internal/wire"
+)
+
+// Explanation says why a call was or would be what it is.
+type Explanation struct {
+	Note    Note     `json:"call"`
+	Verdict string   `json:"verdict"`
+	Changes []string `json:"changes,omitempty"` // since the nearest earlier compile
+}
+
+// ExplainLast explains the latest compile that was not a hit.
+func (s *Server) ExplainLast(ctx context.Context) (*Explanation, error) {
+	n, ok := s.journal.last(func(n *Note) bool { return n.Outcome != "hit" && n.Outcome != "no compile" })
+	if !ok {
+		return nil, fmt.Errorf("no miss since this coordinator started; name a compile to have it explained")
+	}
+	if n.Outcome != "miss" {
+		return &Explanation{Note: n, Verdict: n.Outcome + ": " + n.Reason}, nil
+	}
+	x := &Explanation{Note: n, Verdict: "miss: compiled and stored"}
+	now := s.loadRecipe(ctx, n.Recipe)
+	if now == nil {
+		x.Verdict = "miss: what it was made of is no longer in the cache"
+		return x, nil
+	}
+	x.Changes = s.nearest(ctx, n.Subject, n.Recipe, now)
+	if x.Changes == nil {
+		x.Verdict = "miss: the first compile of this source here"
+	}
+	return x, nil
+}
+
+// ExplainCall explains what a call would be at this moment, without running it.
+func (s *Server) ExplainCall(ctx context.Context, msg *wire.Request) (*Explanation, error) {
+	j := &job{s: s, p: nil, started: time.Now(), msg: msg}
+	x := &Explanation{Note: j.note("", "")}
+	err := j.recognise(ctx)
+	if err == nil {
+		err = j.read(ctx)
+	}
+	if err != nil {
+		x.Verdict = "not cached: " + err.Error()
+		return x, nil
+	}
+	if e, id := j.find(ctx); e != nil {
+		x.Verdict = "hit: action " + id.Hex()
+		return x, nil
+	}
+	x.Verdict = "miss"
+	for _, id := range s.recipes(ctx, j.subject()) {
+		if old := s.loadRecipe(ctx, id); old != nil {
+			if c, ok := j.changesSince(ctx, old); ok && (x.Changes == nil || len(c) < len(x.Changes)) {
+				x.Changes = c
+			}
+		}
+	}
+	if x.Changes == nil {
+		x.Verdict = "miss: nothing like it has been compiled here"
+	}
+	return x, nil
+}
+
+// changesSince compares the call as it is now with an earlier compile, over the
+// inputs that the earlier one had.
+func (j *job) changesSince(ctx context.Context, old *action.Recipe) ([]string, bool) {
+	k := &known{id: old.PathSet, tool: j.tool.Digest}
+	for _, c := range j.req.known {
+		if c.id == old.PathSet {
+			k.paths = c.paths
+		}
+	}
+	if k.paths == nil {
+		if k.paths = j.s.loadPathSet(ctx, old.PathSet); k.paths == nil {
+			return nil, false
+		}
+	}
+	snap, err := j.s.View.Evaluate(k.paths)
+	if err != nil {
+		return nil, false
+	}
+	k.snap = snap
+	cmd := j.command(lookup(j.call.Env, k.paths.EnvNames))
+	if _, said := compiler.Environ(old.Command.Env).Lookup(streamsVariable); said {
+		cmd = j.loud(cmd)
+	}
+	return diff(old, j.recipe(k, cmd), k.paths, k.paths), true
+}
+
+// nearest returns what differs between now and the earlier compile of its subject
+// that differs least; nil where there is none.
+func (s *Server) nearest(ctx context.Context, subject, self digest.Digest, now *action.Recipe) []string {
+	is := s.lookedAt(ctx, now)
+	var best []string
+	for _, id := range s.recipes(ctx, subject) {
+		if id == self {
+			continue
+		}
+		if old := s.loadRecipe(ctx, id); old != nil {
+			if c := diff(old, now, s.lookedAt(ctx, old), is); best == nil || len(c) < len(best) {
+				best = c
+			}
+		}
+	}
+	return best
+}
+
+// lookedAt returns the path set of a recipe; an empty one where it is gone.
+func (s *Server) lookedAt(ctx context.Context, r *action.Recipe) *action.PathSet {
+	if paths := s.loadPathSet(ctx, r.PathSet); paths != nil {
+		return paths
+	}
+	return &action.PathSet{}
+}
+
+// Write prints x for a person.
+func (x *Explanation) Write(w io.Writer) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s\n  in %s\n%s\n", strings.Join(x.Note.Argv, " "), x.Note.Dir, x.Verdict)
+	for _, c := range x.Changes {
+		fmt.Fprintf(&b, "  - %s\n", c)
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}

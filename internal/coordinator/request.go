@@ -1,0 +1,165 @@
+package coordinator
+
+import (
+	"container/list"
+	"context"
+	"strings"
+	"sync"
+
+	"github.com/cachepot/cachepot/internal/action"
+	"github.com/cachepot/cachepot/internal/digest"
+	"github.com/cachepot/cachepot/internal/filestate"
+	"github.com/cachepot/cachepot/internal/result"
+)
+
+// maxPathSets is how many path sets a request keeps: those that its latest
+// compiles turned out to need.
+const maxPathSets = 8
+
+// requests remembers what calls like those seen before needed.
+type requests struct {
+	mu   sync.Mutex // guards all below; never held during input or output
+	byID map[digest.Digest]*list.Element
+	use  *list.List // of *request, the latest used first
+	cost int64
+}
+
+// maxMemory bounds the memory of all requests, in bytes by estimate. What is
+// dropped is found again on disk.
+const maxMemory = 96 << 20
+
+func newRequests() *requests {
+	return &requests{byID: make(map[digest.Digest]*list.Element), use: list.New()}
+}
+
+// request is a call as far as it is known without looking at its inputs: what it
+// says, where, and which compiler it says it to.
+type request struct {
+	id     digest.Digest
+	leader chan struct{} // holds one token while a call compiles
+
+	mu     sync.Mutex // guards all below
+	loaded bool       // path sets have been looked for in the tier
+	known  []*known   // the latest used first
+	cost   int64
+}
+
+// known is a path set of a request, and what it led to when it was last looked at.
+type known struct {
+	id     digest.Digest
+	paths  *action.PathSet
+	snap   *filestate.Snapshot
+	env    []string      // the values of paths.EnvNames then
+	tool   digest.Digest // the toolchain then
+	silent digest.Digest // the action then, if the compiler has nothing to say
+
+	messages []string      // what shaped messages then
+	loud     digest.Digest // the action then, if the compiler has something to say
+
+	result   *result.Result // of resultOf, one of the two; nil: not looked for or not found
+	resultOf digest.Digest
+}
+
+// get returns the request of a job.
+func (r *requests) get(j *job) (*request, error) {
+	id := requestID(j)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if e := r.byID[id]; e != nil {
+		r.use.MoveToFront(e)
+		return e.Value.(*request), nil
+	}
+	q := &request{id: id, leader: make(chan struct{}, 1), cost: 1 << 10}
+	r.byID[id] = r.use.PushFront(q)
+	r.grow(q.cost)
+	return q, nil
+}
+
+// spend tells that q now takes cost bytes.
+func (r *requests) spend(q *request, cost int64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.grow(cost - q.cost)
+	q.cost = cost
+}
+
+// grow drops the requests that have not been used for longest. One that is in
+// use meanwhile stays with its user.
+func (r *requests) grow(by int64) {
+	r.cost += by
+	for r.cost > maxMemory && r.use.Len() > 1 {
+		q := r.use.Remove(r.use.Back()).(*request)
+		delete(r.byID, q.id)
+		r.cost -= q.cost
+	}
+}
+
+// A request is named by the digest of
+//
+//	request = "request 1" 0 toolchain 0 directory 0 path 0 count(args) arg* count(env) var*
+//
+// where arg and var are texts that end in a zero byte, which none of them holds.
+func requestID(j *job) digest.Digest {
+	h := digest.NewHasher()
+	var b strings.Builder
+	text := func(s string) { b.WriteString(s); b.WriteByte(0) }
+	many := func(l []string) {
+		b.WriteByte(byte(len(l) >> 24))
+		b.WriteByte(byte(len(l) >> 16))
+		b.WriteByte(byte(len(l) >> 8))
+		b.WriteByte(byte(len(l)))
+		for _, s := range l {
+			text(s)
+		}
+	}
+	text("request 1")
+	text(j.tool.Digest.String())
+	text(j.call.Dir)
+	text(j.call.Path)
+	many(j.inv.Args)
+	many(j.inv.Env)
+	_, _ = h.Write([]byte(b.String()))
+	return h.Digest()
+}
+
+// lead waits until no other call of this request compiles. It returns false if
+// ctx ended first.
+func (q *request) lead(ctx context.Context) bool {
+	select {
+	case q.leader <- struct{}{}:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// seen reports whether an earlier compile of the request is known.
+func (q *request) seen() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.known) > 0
+}
+
+// forget drops what is remembered of the result of an action.
+func (q *request) forget(id digest.Digest) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, k := range q.known {
+		if k.resultOf == id {
+			k.result = nil
+		}
+	}
+}
+
+func (q *request) leave() { <-q.leader }
+
+// stands reports whether the inputs that e was found by are still what they were
+// then. The caller holds the lock.
+func (q *request) stands(e *result.Result) bool {
+	for _, k := range q.known {
+		if k.result == e {
+			return k.snap != nil && k.snap.Unchanged()
+		}
+	}
+	return false
+}
