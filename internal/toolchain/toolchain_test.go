@@ -1,6 +1,7 @@
 package toolchain
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"os"
@@ -16,6 +17,7 @@ import (
 	"github.com/cachepot/cachepot/internal/digest"
 	"github.com/cachepot/cachepot/internal/filestate"
 	"github.com/cachepot/cachepot/internal/spawn"
+	"github.com/cachepot/cachepot/internal/watch"
 )
 
 // TestPartsAreApart: a language has its own compiler in its part and no other's.
@@ -324,5 +326,22 @@ func TestTogether(t *testing.T) {
 	wg.Wait()
 	if n := b.watches.Load(); n != 3 {
 		t.Errorf("%d probes watched, want 3", n)
+	}
+}
+
+// TestTraced: where the kernel has the compiler traced instead of watched, it is
+// made of the same.
+func TestTraced(t *testing.T) {
+	for _, path := range []string{"/usr/bin/gcc", "/usr/bin/clang", realRustc(t)} {
+		b := newBench(t, path, nil)
+		name := b.get().Plain()
+		want := b.part(name)
+		b.r = NewRegistry(filestate.New(filestate.Clock), func(_ context.Context, c spawn.Command) (*Observation, error) {
+			return observe(c, watch.Trace)
+		}, &memory{m: make(map[digest.Digest][]byte)})
+		got := b.part(name)
+		if got.Digest != want.Digest || !slices.Equal(got.Paths().Paths, want.Paths().Paths) {
+			t.Errorf("%s: %v, of %d paths; watched %v, of %d", path, got.Digest, len(got.Paths().Paths), want.Digest, len(want.Paths().Paths))
+		}
 	}
 }

@@ -1,7 +1,8 @@
 // Package watch tells what a process tree read. It starts a program under a
 // seccomp filter that reports its calls that name files, and those of all its
 // descendants, to this process, which looks at what each call is about to look
-// at and lets it go on. No root, no ptrace, no change to what the calls do.
+// at and lets it go on. No root, no ptrace, no change to what the calls do. (Trace,
+// for the one look at a compiler that is new, is the exception.)
 //
 // It is a leaf: the thin wrapper, the toolchain discovery and the audits import
 // it, so it imports neither os nor fmt and has nothing to initialise.

@@ -2,7 +2,10 @@
 
 package watch
 
-import "syscall"
+import (
+	"syscall"
+	"time"
+)
 
 // Tree is a process that was started by Start; there is none here.
 type Tree struct{}
@@ -12,6 +15,11 @@ func Permitted() error { return ErrUnavailable }
 
 // Start returns ErrUnavailable: there is no way to watch a tree here.
 func Start(*Spec) (*Tree, error) { return nil, ErrUnavailable }
+
+// Trace returns ErrUnavailable.
+func Trace(*Spec, time.Duration) (s syscall.WaitStatus, r *Report, err error) {
+	return s, r, ErrUnavailable
+}
 
 // Serve returns ErrUnavailable.
 func Serve(uintptr) error { return ErrUnavailable }

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
@@ -90,6 +91,25 @@ func finish(spec *Spec) (*Report, error) {
 		err = fmt.Errorf("%v: status %#x", spec.Argv, status)
 	}
 	return tree.Report(), err
+}
+
+// traced is watched, by Trace.
+func traced(t *testing.T, spec *Spec) *Report {
+	t.Helper()
+	status, r, err := Trace(spec, time.Minute)
+	must(t, err)
+	if status != 0 {
+		t.Fatalf("%v: status %#x", spec.Argv, status)
+	}
+	return r
+}
+
+// ways are those to watch, by name; Trace has one class.
+func ways(class Class) map[string]func(*testing.T, *Spec) *Report {
+	if class != All {
+		return map[string]func(*testing.T, *Spec) *Report{"seccomp": watched}
+	}
+	return map[string]func(*testing.T, *Spec) *Report{"seccomp": watched, "ptrace": traced}
 }
 
 // told renders the events below dir, with paths relative to it: "Op path",
@@ -172,22 +192,24 @@ func TestEvents(t *testing.T) {
 		{"execs", Opens, []string{"Exec ./tool", "Exec ./nope: ENOENT", "Exec script", "Probe tool"}},
 	}
 	for _, tt := range tests {
-		t.Run(tt.name+" "+strconv.Itoa(int(tt.class)), func(t *testing.T) {
-			dir := setUp(t)
-			r := watched(t, scene(t, tt.class, dir, tt.name))
-			want := append([]string{"Exec tool"}, tt.want...)
-			if diff := cmp.Diff(want, told(r, dir)); diff != "" {
-				t.Errorf("-want +got:\n%s", diff)
-			}
-			if len(r.Incomplete) > 0 {
-				t.Errorf("incomplete: %q", r.Incomplete)
-			}
-			for _, e := range r.Events {
-				if strings.Contains(e.Path, "memfd") || strings.HasPrefix(e.Path, "/proc/") || strings.HasPrefix(e.Path, "/dev/fd") {
-					t.Errorf("a file without a name: %s", show(e, ""))
+		for how, watched := range ways(tt.class) {
+			t.Run(tt.name+" "+strconv.Itoa(int(tt.class))+" "+how, func(t *testing.T) {
+				dir := setUp(t)
+				r := watched(t, scene(t, tt.class, dir, tt.name))
+				want := append([]string{"Exec tool"}, tt.want...)
+				if diff := cmp.Diff(want, told(r, dir)); diff != "" {
+					t.Errorf("-want +got:\n%s", diff)
 				}
-			}
-		})
+				if len(r.Incomplete) > 0 {
+					t.Errorf("incomplete: %q", r.Incomplete)
+				}
+				for _, e := range r.Events {
+					if strings.Contains(e.Path, "memfd") || strings.HasPrefix(e.Path, "/proc/") || strings.HasPrefix(e.Path, "/dev/fd") {
+						t.Errorf("a file without a name: %s", show(e, ""))
+					}
+				}
+			})
+		}
 	}
 }
 
@@ -298,14 +320,16 @@ func TestIncomplete(t *testing.T) {
 		"x32":      "a program uses another system call interface",
 	}
 	for what, want := range tests {
-		t.Run(what, func(t *testing.T) {
-			dir := setUp(t)
-			r := watched(t, scene(t, All, dir, "hides", what))
-			got := strings.ReplaceAll(strings.Join(r.Incomplete, "; "), dir, "$")
-			if got != want {
-				t.Errorf("incomplete: %q, want %q", got, want)
-			}
-		})
+		for how, watched := range ways(All) {
+			t.Run(what+" "+how, func(t *testing.T) {
+				dir := setUp(t)
+				r := watched(t, scene(t, All, dir, "hides", what))
+				got := strings.ReplaceAll(strings.Join(r.Incomplete, "; "), dir, "$")
+				if got != want {
+					t.Errorf("incomplete: %q, want %q", got, want)
+				}
+			})
+		}
 	}
 }
 

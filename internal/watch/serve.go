@@ -68,15 +68,18 @@ func newServer(class Class) *server {
 	return s
 }
 
-// listen takes the listener over and records the first program, whose execve
-// was let through.
-func (s *server) listen(listener int, program string) {
-	s.listener = listener
+// begin starts the report with the first program, whose execve is not reported.
+func (s *server) begin(program string) {
 	s.recording = true
 	s.known = make(map[string]struct{}, 256)
 	s.report.Events = make([]Event, 0, 128)
 	s.tree = newOwnFiles()
 	s.recordProgram(program)
+}
+
+// listen takes the listener over.
+func (s *server) listen(listener int) {
+	s.listener = listener
 	// On 6.6 and later: the waker hands its processor over to the woken. Each
 	// call has one of the two sides waiting, so that saves going through another
 	// processor twice.

@@ -42,7 +42,8 @@ func Start(spec *Spec) (*Tree, error) {
 	}
 	s := newServer(spec.Class)
 	s.alone = spec.Alone && runtime.GOMAXPROCS(0) > 1
-	s.listen(listener, program)
+	s.begin(program)
+	s.listen(listener)
 	s.start()
 	return &Tree{pid: pid, server: s}, nil
 }

@@ -21,8 +21,8 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if len(os.Args) > 2 && os.Args[1] == lockedDown {
-		fmt.Fprintln(os.Stderr, lockDown(os.Args[2:]))
+	if len(os.Args) > 2 && (os.Args[1] == lockedDown || os.Args[1] == lockedDeeper) {
+		fmt.Fprintln(os.Stderr, lockDown(os.Args[1], os.Args[2:]))
 		os.Exit(lockFailed)
 	}
 	os.Exit(runTests(m))

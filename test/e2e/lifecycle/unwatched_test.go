@@ -14,16 +14,25 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lockedDown is the first argument of this program where it is to run the rest of
-// them as a strict container does: no process may filter system calls.
-const lockedDown = "locked-down"
+// These are the first argument of this program where it is to run the rest of them
+// as a strict container does.
+const (
+	lockedDown   = "locked-down"   // no process may filter system calls
+	lockedDeeper = "locked-deeper" // nor trace another
+)
 
 // lockDown becomes the command argv under a filter that refuses seccomp(2), and
-// prctl(2) for the same purpose. It returns only if that fails.
-func lockDown(argv []string) error {
+// prctl(2) for the same purpose, and perhaps ptrace(2). It returns only if that
+// fails.
+func lockDown(how string, argv []string) error {
 	const deny = unix.SECCOMP_RET_ERRNO | uint32(unix.EPERM)
+	refused := uint32(unix.SYS_SECCOMP)
+	if how == lockedDeeper {
+		refused = unix.SYS_PTRACE
+	}
 	filter := []unix.SockFilter{
 		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: 0}, // the call's number
+		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: refused, Jt: 4},
 		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: unix.SYS_SECCOMP, Jt: 3},
 		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: unix.SYS_PRCTL, Jf: 3},
 		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: 16}, // its first argument
@@ -49,9 +58,14 @@ func lockDown(argv []string) error {
 // lockedDown runs the wrapper where watching is not permitted.
 func (i *instance) lockedDown(args ...string) result {
 	i.t.Helper()
+	return i.locked(lockedDown, args)
+}
+
+func (i *instance) locked(how string, args []string) result {
+	i.t.Helper()
 	self, err := os.Executable()
 	i.must(err)
-	r := i.run(append([]string{self, lockedDown, i.wrapper()}, args...)...)
+	r := i.run(append([]string{self, how, i.wrapper()}, args...)...)
 	if r.code == lockFailed {
 		i.t.Fatalf("the test cannot lock down: %s", r.stderr)
 	}
@@ -113,29 +127,50 @@ func TestLockedDown(t *testing.T) {
 	i.sameAsBare("y.o", "clang", "-c", "x.c", "-o", "y.o")
 }
 
-// TestLockedDownCoordinator: a coordinator that may not watch cannot find out what
-// a compiler is made of: compiles pass, and the reason is counted.
+// TestLockedDownCoordinator: a coordinator that may not filter system calls finds
+// out by tracing what a compiler is made of, and what is known by rules is cached.
 func TestLockedDownCoordinator(t *testing.T) {
 	t.Parallel()
 	i := start(t)
 	i.write("x.c", "int x;\n")
-	if r := i.lockedDown("gcc", "-c", "x.c", "-o", "x.o"); r.code != 0 || r.stderr != "" {
-		t.Fatalf("status %d: %s", r.code, r.stderr)
+	i.write("a.rs", "fn main() {}\n")
+	i.lockedDown("--start-coordinator")
+	lib := realRustc(t, []string{"rustc", "--crate-name", "l", "--crate-type", "lib", "--emit=dep-info,link", "a.rs"})
+	for _, call := range [][]string{{"gcc", "-c", "x.c", "-o", "x.o"}, lib} {
+		i.want(0, 1, func() { i.lockedDown(call...) })
+		i.want(1, 0, func() { i.lockedDown(call...) })
 	}
 	i.sameAsBare("x.o", "gcc", "-c", "x.c", "-o", "x.o")
-	if s := i.stats(); s.NotCached[notPermitted] != 1 || s.Requests != 1 {
+	i.lockedDown("clang", "-c", "x.c", "-o", "y.o")
+	if s := i.stats(); s.NotStored["not watched: "+notPermitted] != 1 {
 		t.Errorf("counted %+v", *s)
 	}
 	r := i.cachepot("--show-stats")
 	if want := "rules only: the coordinator says: " + notPermitted; !strings.Contains(r.stdout, want) {
 		t.Errorf("statistics do not say %q:\n%s", want, r.stdout)
 	}
+}
+
+// TestLockedDeeper: a coordinator that may not trace either cannot find out what a
+// compiler is made of: compiles pass, and the reason is counted.
+func TestLockedDeeper(t *testing.T) {
+	t.Parallel()
+	i := start(t)
+	i.write("x.c", "int x;\n")
+	call := []string{"gcc", "-c", "x.c", "-o", "x.o"}
+	if r := i.locked(lockedDeeper, call); r.code != 0 || r.stderr != "" {
+		t.Fatalf("status %d: %s", r.code, r.stderr)
+	}
+	i.sameAsBare("x.o", call...)
+	if s := i.stats(); s.NotCached[notPermitted] != 1 || s.Requests != 1 {
+		t.Errorf("counted %+v", *s)
+	}
 	// What another coordinator has found out serves it.
 	i.cachepot("--stop-coordinator")
-	i.ok("gcc", "-c", "x.c", "-o", "x.o")
+	i.ok(call...)
 	i.cachepot("--stop-coordinator")
-	i.lockedDown("--start-coordinator")
-	i.want(1, 0, func() { i.lockedDown("gcc", "-c", "x.c", "-o", "x.o") })
+	i.locked(lockedDeeper, []string{"--start-coordinator"})
+	i.want(1, 0, func() { i.lockedDown(call...) })
 }
 
 // realRustc puts the compiler itself in the place of the proxy that is installed
