@@ -20,28 +20,38 @@ type product struct {
 	made bool   // by the build itself; else it lay there already
 }
 
-// buildOnce cleans and configures the tree, then builds it, and returns the
-// time of the build alone and what it made.
-func buildOnce(ctx context.Context, b *bench, p project, tree string, in *instance, label string) (time.Duration, products, error) {
+// built is what one build took and made.
+type built struct {
+	took time.Duration
+	cpu  float64 // seconds of all processors, daemons included
+	made products
+}
+
+// buildOnce cleans and configures the tree, then builds it; only the build itself is
+// measured.
+func buildOnce(ctx context.Context, b *bench, p project, tree string, in *instance, label string) (built, error) {
 	log := filepath.Join(b.work, "log", p.title()+"-"+in.name+"-"+label)
 	for _, s := range p.before(in.wrapper) {
 		if err := runLogged(ctx, filepath.Join(tree, s.dir), in.env, log+"-before", s.argv...); err != nil {
-			return 0, nil, err
+			return built{}, err
 		}
 	}
 	if err := in.resetStats(ctx); err != nil {
-		return 0, nil, err
+		return built{}, err
 	}
+	busy := busySeconds()
 	start := time.Now()
 	for _, s := range p.build(p, in.wrapper, b.jobs) {
 		if err := runLogged(ctx, filepath.Join(tree, s.dir), in.env, log, s.argv...); err != nil {
-			return 0, nil, err
+			return built{}, err
 		}
 	}
 	took := time.Since(start)
+	awaitQuiet() // a cache may go on storing
+	cpu := busySeconds() - busy
 	// The clock that stamps files may be a tick behind.
 	made, err := collect(tree, start.Add(-10*time.Millisecond))
-	return took, made, err
+	return built{took, cpu, made}, err
 }
 
 // collect finds what compilers, archivers and linkers made: ELF files, archives,

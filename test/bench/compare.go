@@ -13,7 +13,8 @@ type outcome struct {
 	System    string    `json:"system"`
 	Cold      []float64 `json:"cold_seconds"` // of the bare system: its only build
 	Warm      []float64 `json:"warm_seconds,omitempty"`
-	ColdStats counts    `json:"cold_counts"` // of the last round
+	CPU       []float64 `json:"cold_cpu_seconds"` // of the machine, until it was quiet again
+	ColdStats counts    `json:"cold_counts"`      // of the last round
 	WarmStats counts    `json:"warm_counts"`
 	Differ    []string  `json:"differing_products,omitempty"` // from the bare build, in any round
 	Products  int       `json:"products"`
@@ -88,19 +89,19 @@ func referenceProducts(ctx context.Context, b *bench, p project, tree string, ba
 	if err != nil {
 		return nil, nil, err
 	}
-	_, first, err := buildOnce(ctx, b, p, tree, in, "reference")
+	first, err := buildOnce(ctx, b, p, tree, in, "reference")
 	if err != nil {
 		return nil, nil, err
 	}
-	_, second, err := buildOnce(ctx, b, p, tree, in, "reference")
+	second, err := buildOnce(ctx, b, p, tree, in, "reference")
 	if err != nil {
 		return nil, nil, err
 	}
 	unstable := map[string]bool{}
-	for _, name := range differences(first, second, nil) {
+	for _, name := range differences(first.made, second.made, nil) {
 		unstable[name] = true
 	}
-	return first, unstable, nil
+	return first.made, unstable, nil
 }
 
 // runRound builds cold and, through a cache, warm.
@@ -110,28 +111,34 @@ func runRound(ctx context.Context, b *bench, p project, tree string, s system, o
 		return err
 	}
 	defer func() { err = errors.Join(err, in.close()) }()
-	note := func(label string, times *[]float64, stats *counts) error {
-		took, made, err := buildOnce(ctx, b, p, tree, in, label)
+	note := func(label string, stats *counts) (built, error) {
+		one, err := buildOnce(ctx, b, p, tree, in, label)
 		if err != nil {
-			return err
+			return built{}, err
 		}
-		*times = append(*times, seconds(took))
-		o.Differ = append(o.Differ, differences(want, made, unstable)...)
+		o.Differ = append(o.Differ, differences(want, one.made, unstable)...)
 		*stats, err = in.counts(ctx)
-		return err
+		return one, err
 	}
 	o.Load = append(o.Load, loadAverage())
-	if err := note("cold", &o.Cold, &o.ColdStats); err != nil || s.wrapper == "" {
+	cold, err := note("cold", &o.ColdStats)
+	if err != nil {
 		return err
 	}
-	return note("warm", &o.Warm, &o.WarmStats)
+	o.Cold, o.CPU = append(o.Cold, seconds(cold.took)), append(o.CPU, cold.cpu)
+	if s.wrapper == "" {
+		return nil
+	}
+	warm, err := note("warm", &o.WarmStats)
+	o.Warm = append(o.Warm, seconds(warm.took))
+	return err
 }
 
 func printComparison(p project, outcomes []*outcome, jobs int) {
 	bare := outcomes[0]
 	fmt.Printf("\n%s (%s), %d products, seconds and ratios as median (min-max) of %d rounds, load average %s\n",
 		p.title(), p.lang, bare.Products, len(bare.Cold), spreadOf(bare.Load))
-	rows := [][]string{{"", "cold s", "cold/bare", "overhead ms/call", "warm s", "warm/bare", "calls", "hits", "hit rate", "products"}}
+	rows := [][]string{{"", "cold s", "cold/bare", "overhead ms/call", "CPU/bare", "warm s", "warm/bare", "calls", "hits", "hit rate", "products"}}
 	for _, o := range outcomes {
 		row := []string{o.System, spreadOf(o.Cold).String()}
 		if o != bare {
@@ -163,7 +170,7 @@ func comparisonCells(o, bare *outcome, jobs int) []string {
 		same = fmt.Sprintf("%d differ: %s", len(o.Differ), strings.Join(o.Differ[:min(2, len(o.Differ))], " "))
 	}
 	return []string{
-		spreadOf(ratios(o.Cold, bare.Cold)).String(), perCall,
+		spreadOf(ratios(o.Cold, bare.Cold)).String(), perCall, spreadOf(ratios(o.CPU, bare.CPU)).String(),
 		spreadOf(o.Warm).String(), spreadOf(ratios(o.Warm, bare.Cold)).String(), calls, hits, rate, same,
 	}
 }

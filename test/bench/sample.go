@@ -102,22 +102,22 @@ func sampleProject(ctx context.Context, b *bench, p project, in *instance) (samp
 		return r, err
 	}
 	fmt.Printf("building %s (%s) twice\n", p.title(), p.lang)
-	took, first, err := buildOnce(ctx, b, p, tree, in, "first")
+	first, err := buildOnce(ctx, b, p, tree, in, "first")
 	if err != nil {
 		return r, err
 	}
-	r.First, r.Files = seconds(took), len(first)
+	r.First, r.Files = seconds(first.took), len(first.made)
 	if b.bare {
-		r.Differ = differences(reference, first, nil)
+		r.Differ = differences(reference, first.made, nil)
 	}
 	if r.Filled, err = in.counts(ctx); err != nil {
 		return r, err
 	}
-	took, second, err := buildOnce(ctx, b, p, tree, in, "second")
+	second, err := buildOnce(ctx, b, p, tree, in, "second")
 	if err != nil {
 		return r, err
 	}
-	r.Second, r.Differ = seconds(took), append(r.Differ, differences(first, second, nil)...)
+	r.Second, r.Differ = seconds(second.took), append(r.Differ, differences(first.made, second.made, nil)...)
 	if r.Again, err = in.counts(ctx); err == nil && r.Again.Misses > 0 {
 		err = in.explain(ctx)
 	}
@@ -130,9 +130,9 @@ func (r *sampled) buildBare(ctx context.Context, b *bench, p project, tree strin
 		return nil, nil
 	}
 	fmt.Printf("building %s (%s) bare\n", p.title(), p.lang)
-	took, made, err := buildOnce(ctx, b, p, tree, &instance{system: system{name: "none"}, env: b.env}, "bare")
-	r.Bare = seconds(took)
-	return made, err
+	bare, err := buildOnce(ctx, b, p, tree, &instance{system: system{name: "none"}, env: b.env}, "bare")
+	r.Bare = seconds(bare.took)
+	return bare.made, err
 }
 
 // explain prints what cachepot says of the last call that was no hit.
