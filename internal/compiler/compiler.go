@@ -102,6 +102,10 @@ type Output struct {
 	// Unlinks: the new file comes in whatever other names the old one has, which
 	// keep it. cargo gives names of its own to what is linked.
 	Unlinks bool
+	// Unwritten: the compiler looks there as it does at an output, and writes nothing;
+	// Parse has found nothing there. Its directory may be gone once the call has
+	// ended, so it is no input.
+	Unwritten bool
 }
 
 // Invocation is a call understood: all that its key and its replay need, less

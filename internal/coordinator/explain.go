@@ -20,9 +20,15 @@ type Explanation struct {
 	Changes []string `json:"changes,omitempty"` // since the nearest earlier compile
 }
 
-// ExplainLast explains the latest compile that was not a hit.
+// ExplainLast explains the latest compile that was not a hit; one that failed, which
+// no cache answers, only where there is no other: builds try out what a compiler
+// knows all the time.
 func (s *Server) ExplainLast(ctx context.Context) (*Explanation, error) {
-	n, ok := s.journal.last(func(n *Note) bool { return n.Outcome != "hit" && n.Outcome != "no compile" })
+	noHit := func(n *Note) bool { return n.Outcome != "hit" && n.Outcome != "no compile" }
+	n, ok := s.journal.last(func(n *Note) bool { return noHit(n) && n.Reason != errFailedCompile.Error() })
+	if !ok {
+		n, ok = s.journal.last(noHit)
+	}
 	if !ok {
 		return nil, fmt.Errorf("no miss since this coordinator started; name a compile to have it explained")
 	}

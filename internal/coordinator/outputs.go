@@ -30,6 +30,9 @@ func (j *job) at(p string) string {
 // there (and it differs) is not ours to imitate.
 func (j *job) checkOutputs() error {
 	for _, o := range j.inv.Outputs {
+		if o.Unwritten {
+			continue
+		}
 		p := j.at(o.Path)
 		if j.s.HardLinks {
 			j.takeBack(p)
@@ -124,6 +127,9 @@ type taken struct {
 func (j *job) takeOutputs(ctx context.Context, start filestate.Moment) ([]taken, error) {
 	var out []taken
 	for _, o := range j.inv.Outputs {
+		if o.Unwritten {
+			continue
+		}
 		t, err := j.takeOutput(ctx, o, start)
 		if err != nil {
 			discard(out)

@@ -56,9 +56,6 @@ func (l *Language) ruledInputs(call *compiler.Call, inv *compiler.Invocation, de
 			set.Listings = append(set.Listings, listedForNothing(under(c.dir, s.dir)))
 		}
 	}
-	for _, p := range c.strayPaths() {
-		set.Paths = append(set.Paths, under(c.dir, p))
-	}
 	own, err := assemblyOf(c.dir, deps.files)
 	if err != nil {
 		return nil, err

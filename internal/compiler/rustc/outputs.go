@@ -102,7 +102,7 @@ func (c *command) strayPaths() []string {
 
 // checkOutputs refuses calls whose outputs are among their inputs, or each
 // other, or lie where rustc may refuse to write: what becomes of such a call is
-// the compiler's business.
+// the compiler's business. It adds those that are looked at only.
 func (c *command) checkOutputs(inv *compiler.Invocation) error {
 	seen := map[string]bool{}
 	for _, k := range inv.Known {
@@ -123,6 +123,7 @@ func (c *command) checkOutputs(inv *compiler.Invocation) error {
 		if _, err := os.Lstat(under(c.dir, p)); err == nil {
 			return compiler.NotCacheable("an output that is in the way")
 		}
+		inv.Outputs = append(inv.Outputs, compiler.Output{Path: p, Optional: true, Unwritten: true})
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -11,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/cachepot/cachepot/internal/compiler"
+	"github.com/cachepot/cachepot/internal/compiler/compilertest"
 )
 
 // TestOutputsAreExact: a call leaves the files that outputs names and no others,
@@ -42,6 +44,7 @@ func TestOutputsAreExact(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			inv.Outputs = slices.DeleteFunc(inv.Outputs, func(o compiler.Output) bool { return o.Unwritten })
 			want := []string{"l.rs", "o/keep"}
 			for _, o := range inv.Outputs {
 				want = append(want, filepath.Clean(o.Path))
@@ -103,4 +106,46 @@ func filesBelow(t *testing.T, dir string) []string {
 		t.Fatal(err)
 	}
 	return sorted(files)
+}
+
+// TestOutputDirectoryIsNoInput: a build script may remove the directory of a probe
+// as soon as rustc has ended, before the inputs are evaluated.
+func TestOutputDirectoryIsNoInput(t *testing.T) {
+	sysroot := sysrootOf(t)
+	for _, emit := range []string{"dep-info,metadata", "dep-info,link", "dep-info,metadata,link"} {
+		dir := t.TempDir()
+		project{"l.rs": "pub fn f() {}\n", "o/keep": ""}.write(t, dir)
+		call := &compiler.Call{
+			Path: sysroot + "/bin/rustc", Dir: dir,
+			Args: []string{"--crate-name=l", "--crate-type=lib", "l.rs", "--emit=" + emit, "--out-dir=" + dir + "/o"},
+			Tool: compiler.Tool{Family: "rustc", Sysroot: sysroot, Target: hostTriple()},
+		}
+		lang := New(fileOrigins{t.TempDir()})
+		inv, err := lang.Parse(call)
+		if err != nil {
+			t.Fatal(err)
+		}
+		runIn(t, call)
+		set, err := lang.Inputs(call, inv, &compiler.Observed{Output: compilertest.OutputsIn(dir)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range set.Paths {
+			if strings.HasPrefix(p, dir+"/o") {
+				t.Errorf("--emit=%s: an input: %s", emit, p)
+			}
+		}
+		write(t, dir+"/o/libl.rlib")
+		write(t, dir+"/o/libl.rmeta")
+		if _, err := lang.Parse(call); (err == nil) != (emit == "dep-info,metadata,link") {
+			t.Errorf("--emit=%s, both libraries there: %v", emit, err)
+		}
+	}
+}
+
+func write(t *testing.T, file string) {
+	t.Helper()
+	if err := os.WriteFile(file, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
 }

@@ -16,6 +16,7 @@ type watchedRun struct {
 	c       *command
 	set     *action.PathSet
 	outputs map[string]bool // absolute, by the real path of the directory
+	bases   map[string]bool // the last elements of outputs
 	// places are the directories of the outputs. They have to be there for any answer
 	// at all, and are no inputs: a build script may remove that of a probe before its
 	// inputs are evaluated.
@@ -82,11 +83,14 @@ func addLooks(call *compiler.Call, c *command, inv *compiler.Invocation, looks [
 
 func newWatchedRun(call *compiler.Call, c *command, inv *compiler.Invocation, set *action.PathSet) *watchedRun {
 	w := &watchedRun{call: call, c: c, set: set,
-		outputs: map[string]bool{}, places: map[string]bool{}, read: map[string]bool{}, crates: map[string]bool{}, natives: map[string]bool{},
+		outputs: map[string]bool{}, bases: map[string]bool{}, places: map[string]bool{}, read: map[string]bool{}, crates: map[string]bool{}, natives: map[string]bool{},
 		temp: filepath.Clean(under(call.Dir, tempDir(call.Env)))}
 	for _, o := range inv.Outputs {
+		if o.Unwritten {
+			continue // a look at it tells which links lead to the directory: -C rpath asks
+		}
 		p := under(c.dir, o.Path)
-		w.outputs[realName(p)] = true
+		w.outputs[realName(p)], w.bases[filepath.Base(p)] = true, true
 		w.places[filepath.Clean(filepath.Dir(p))], w.places[filepath.Dir(realName(p))] = true, true
 	}
 	for _, s := range c.dirs {
@@ -148,7 +152,7 @@ func (w *watchedRun) look(k compiler.Look) error {
 		}
 		return compiler.NotCacheable("uses %s", place[:4])
 	}
-	if w.outputs[realName(k.Path)] || w.places[place] && k.Deed == compiler.Probed || w.isJobserver(place) {
+	if w.isOutput(k.Path) || w.places[place] && k.Deed == compiler.Probed || w.isJobserver(place) {
 		return nil
 	}
 	if err := k.Trace(); err != nil {
@@ -161,6 +165,12 @@ func (w *watchedRun) look(k compiler.Look) error {
 		return w.list(place)
 	}
 	return w.input(k, place)
+}
+
+// isOutput reports whether p is an output. Resolving links is dear, and of thousands
+// of looks few have the name of one.
+func (w *watchedRun) isOutput(p string) bool {
+	return w.bases[filepath.Base(p)] && w.outputs[realName(p)]
 }
 
 // placeOf returns p without "." and ".." for comparison with names that are known.

@@ -37,7 +37,11 @@ func TestExplain(t *testing.T) {
 	if i.exists("x.o") {
 		t.Error("explain has compiled")
 	}
+	i.write("probe.c", "#error no\n")
+	i.run(i.wrapper(), "gcc", "-c", "probe.c", "-o", "probe.o")
+	says(nil, "compile failed", "probe.c")
 	i.ok(call...)
+	i.run(i.wrapper(), "gcc", "-c", "probe.c", "-o", "probe.o")
 	says(nil, "miss", "first compile", "x.c")
 	says(call, "hit")
 

@@ -51,6 +51,9 @@ func rustSources() []testCase {
 		{name: "rust --out-dir removed at once", on: rust(), files: one, steps: []step{
 			{"", "mkdir o; " + rustLib + "--out-dir o a.rs; rm -r o", "stored"}, {"", "", "hit"},
 			{"", rustLib + "--out-dir o a.rs; rm -r o", "bare"}, {"", "", "bare"}}},
+		{name: "rust probe whose --out-dir is removed at once", on: rust(), files: one, steps: []step{
+			{"", "mkdir o; $CC --crate-name a --crate-type lib --emit=dep-info,metadata --out-dir o a.rs; rm -r o", "stored"}, {"", "", "hit"},
+			{"mkdir o; :>o/liba.rlib", "$CC --crate-name a --crate-type lib --emit=dep-info,metadata --out-dir o a.rs", "bare"}}},
 		{name: "rust touched", on: rust(), files: one, steps: []step{{"", call, "stored"}, {"touch a.rs", "", "hit"}}},
 		{name: "rust unrelated file", on: rust(), files: one, steps: []step{{"", call, "stored"}, {":>b.rs; mkdir z; :>z/x.rs", "", "hit"}}},
 	}
