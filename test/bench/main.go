@@ -21,6 +21,7 @@ const usage = `usage: go run ./test/bench COMMAND [flags]
 
   compare   build the projects bare, with ccache, sccache and cachepot, in turns
   hits      time per hit of single calls, beside the floors of starting a process
+  misses    what each cache adds to calls that are new, beside the bare compiler
   startup   start-up of the wrapper against an empty Go program
   sample    build projects twice through cachepot, a C and a Rust one by default
   fetch     fetch the sources and stop
@@ -40,7 +41,7 @@ func main() {
 
 func run(ctx context.Context, args []string) error {
 	commands := map[string]func(context.Context, *bench) error{
-		"compare": compare, "hits": hits, "startup": startup, "sample": sample, "fetch": fetchAll,
+		"compare": compare, "hits": hits, "misses": misses, "startup": startup, "sample": sample, "fetch": fetchAll,
 	}
 	if len(args) == 0 || commands[args[0]] == nil {
 		return fmt.Errorf("no such command\n\n%s", usage)
@@ -85,7 +86,7 @@ func newBench(command string, args, env []string) (*bench, error) {
 	list := fs.String("projects", names, "comma-separated `names` of projects to build")
 	modes := fs.String("modes", "build", "comma-separated `names` of what cargo is to do: build, test, check, clippy")
 	fs.IntVar(&b.jobs, "j", runtime.NumCPU(), "jobs of a build")
-	fs.IntVar(&b.rounds, "rounds", 5, "rounds of compare")
+	fs.IntVar(&b.rounds, "rounds", 5, "rounds of compare and misses")
 	fs.IntVar(&b.starts, "starts", 300, "starts of each program in startup")
 	fs.IntVar(&b.hitCount, "n", 200, "hits of each cache in hits, in batches of 10")
 	fs.StringVar(&b.cachepot, "cachepot", filepath.Join("bin", "cachepot"), "`path` of cachepot's wrapper")

@@ -48,6 +48,8 @@ func projectTable() []project {
 			"gcc", "USE_AMALGAMATION=0", "libsqlite3.la"),
 		cmakeProject("fmt", "fmtlib", "src", "fmt", "-DFMT_TEST=OFF", "-DFMT_DOC=OFF", "-DFMT_INSTALL=OFF"),
 		cmakeProject("ninja", "ninja-build", ".", "", "-DBUILD_TESTING=OFF"),
+		// Released, ninja is optimised as it is linked, and no two objects are the same.
+		cmakeProject("ninja-debug", "ninja-build", ".", "", "-DBUILD_TESTING=OFF", "-DCMAKE_BUILD_TYPE=RelWithDebInfo"),
 		cargoProject("ripgrep", "ripgrep", "", "--release"),
 		cargoProject("workspace", "", "workspace", "--workspace"),
 		cargoProject("hyperfine", "hyperfine", ""),

@@ -17,7 +17,11 @@ type workload struct {
 	argv    []string // argv[0] is the compiler, absolute
 	outputs []string // in dir
 	about   string   // what the call reads
+	main    unit     // what is compiled, in dir
 }
+
+// unit is a source by name.
+type unit struct{ name, text string }
 
 // workloads writes the sources of the single calls: a small C file, a C++ file
 // whose headers are most of the work, and a Rust library crate as cargo calls it.
@@ -32,8 +36,10 @@ func workloads(ctx context.Context, b *bench) ([]workload, error) {
 		{name: "Rust lib", lang: "Rust", argv: rustArgs(), outputs: []string{"libunit-0123456789abcdef.rlib", "libunit-0123456789abcdef.rmeta", "unit-0123456789abcdef.d"}},
 	}
 	sources := []map[string]string{{"unit.c": smallC()}, {"unit.cc": heavyCPlus()}, rustCrate()}
+	mains := []string{"unit.c", "unit.cc", "lib.rs"}
 	for i := range all {
 		w := &all[i]
+		w.main = unit{mains[i], sources[i][mains[i]]}
 		w.dir = filepath.Join(base, strings.ReplaceAll(w.name, " ", "-"))
 		if err := writeFiles(w.dir, sources[i]); err != nil {
 			return nil, err
