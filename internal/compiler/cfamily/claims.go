@@ -111,6 +111,11 @@ func (c *Claims) Header(p string) error {
 // Data takes in a file that was read as it is.
 func (c *Claims) Data(p string) { c.paths[Abs(c.call.Dir, p)] = true }
 
+// Listing claims the files in a directory whose names end with suffix.
+func (c *Claims) Listing(dir, suffix string) {
+	c.listed = append(c.listed, action.Listing{Dir: Abs(c.call.Dir, dir), Suffix: suffix})
+}
+
 // Implicit claims that the compiler looked for a header by itself, before all
 // others.
 func (c *Claims) Implicit(name string) { c.look(name, "", false, true) }

@@ -4,6 +4,9 @@
 package clang
 
 import (
+	"slices"
+	"strings"
+
 	"github.com/cachepot/cachepot/internal/action"
 	"github.com/cachepot/cachepot/internal/compiler"
 	"github.com/cachepot/cachepot/internal/compiler/cfamily"
@@ -93,12 +96,35 @@ func (l *language) Inputs(call *compiler.Call, inv *compiler.Invocation, seen *c
 		}
 	}
 	claims.AssembledRest()
+	if err := ignoreLists(claims, call, inv); err != nil {
+		return nil, err
+	}
 	if cmd.ExternalAs {
 		if call.Tool.Target == "" || cmd.Target {
 			return nil, compiler.NotCacheable("another assembler for another target")
 		}
-		claims.Program("as", nil)
-		claims.Program(call.Tool.Target+"-as", nil)
+		own, _, err := claims.DriverDirs()
+		if err != nil {
+			return nil, err
+		}
+		claims.Program("as", own)
+		claims.Program(call.Tool.Target+"-as", own)
 	}
 	return claims.PathSet()
+}
+
+// ignoreLists claims the lists of functions that sanitizers leave out: clang looks for
+// one of each sanitizer beside its own headers, as a rule in vain.
+func ignoreLists(claims *cfamily.Claims, call *compiler.Call, inv *compiler.Invocation) error {
+	if !slices.ContainsFunc(inv.Args, func(a string) bool { return strings.HasPrefix(a, "-fsanitize=") }) {
+		return nil
+	}
+	cmd := inv.Detail.(*cfamily.Command)
+	out, _, err := call.Probe(append(slices.Clone(cmd.Probe), "-print-resource-dir"), inv.Env)
+	dir := strings.TrimSpace(string(out))
+	if err != nil || dir == "" {
+		return compiler.NotCacheable("clang does not say where its resources are")
+	}
+	claims.Listing(dir+"/share", "list.txt")
+	return nil
 }

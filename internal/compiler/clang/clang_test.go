@@ -77,6 +77,7 @@ func TestRules(t *testing.T) {
 		{Name: "precompiled", Files: map[string]string{"a.c": "int f(void){return H;}\n", "all.h": "#define H 1\n"},
 			Setup: []string{"clang all.h -o all.h.pch"}, Args: "-c a.c -include all.h", Bare: "precompiled header of clang"},
 		{Name: "another assembler", Files: map[string]string{"a.c": "__asm__(\".incbin \\\"b.bin\\\"\");\n", "i/b.bin": "x"}, Args: "-c a.c -no-integrated-as -Ii"},
+		{Name: "sanitizers", Files: map[string]string{"a.c": "int f(int *p){return *p;}\n"}, Args: "-c a.c -fsanitize=address,undefined"},
 		{Name: "ignore list", Files: map[string]string{"a.c": "int f(void){return 1;}\n", "l": "fun:f\n"}, Args: "-c a.c -fsanitize=address -fsanitize-ignorelist=l"},
 	} {
 		suite().Run(t, c)
