@@ -63,9 +63,22 @@ type sighting struct {
 	failed bool
 }
 
+// scratchDirectory makes a directory of its own. TMPDIR is that of whoever started the
+// coordinator, and may have gone with the job that it was for.
+func scratchDirectory() (string, error) {
+	dir, err := os.MkdirTemp("", "cachepot-probe-")
+	for _, base := range []string{"/tmp", "/var/tmp"} {
+		if err == nil {
+			return dir, nil
+		}
+		dir, err = os.MkdirTemp(base, "cachepot-probe-")
+	}
+	return dir, err
+}
+
 // observe runs the probe of the part.
 func (x *examination) observe(ctx context.Context) (*sighting, error) {
-	scratch, err := os.MkdirTemp("", "cachepot-probe-")
+	scratch, err := scratchDirectory()
 	if err != nil {
 		return nil, err
 	}

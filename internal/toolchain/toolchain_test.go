@@ -345,3 +345,11 @@ func TestTraced(t *testing.T) {
 		}
 	}
 }
+
+// TestNoTemporaryDirectory: the one that the coordinator was started with may be gone.
+func TestNoTemporaryDirectory(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir()+"/gone")
+	if !has(newBench(t, "/usr/bin/gcc", nil).part("c"), "cc1") {
+		t.Error("no compiler")
+	}
+}
