@@ -1,0 +1,175 @@
+package roots
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func sample(t *testing.T) *Map {
+	t.Helper()
+	m := NewMap([]Root{
+		{"/home/u/p", Base + "/src", "."}, {"/mnt/p", Base + "/src", "."},
+		{"/home/u/p/out", Base + "/build", Base + "/build"},
+	})
+	if m == nil {
+		t.Fatal("no map")
+	}
+	return m
+}
+
+func TestPaths(t *testing.T) {
+	m := sample(t)
+	for real, fixed := range map[string]string{
+		"/home/u/p":         "/cachepot/src",
+		"/home/u/p/x.c":     "/cachepot/src/x.c",
+		"/home/u/p/../y":    "/cachepot/src/../y",
+		"/home/u/p2/x.c":    "/home/u/p2/x.c",
+		"/home/u":           "/home/u",
+		"x.c":               "x.c",
+		"/home/u/p/out/x.o": "/cachepot/build/x.o",
+		"/home/u/p/outer":   "/cachepot/src/outer",
+		"/usr/include/x.h":  "/usr/include/x.h",
+	} {
+		if got := m.Fixed(real); got != fixed {
+			t.Errorf("Fixed(%s) = %s, want %s", real, got, fixed)
+		}
+		if got := m.Real(fixed); got != real {
+			t.Errorf("Real(%s) = %s, want %s", fixed, got, real)
+		}
+	}
+	if got := m.Real(m.Fixed("/mnt/p/x.c")); got != "/home/u/p/x.c" {
+		t.Errorf("another spelling became %s", got)
+	}
+	if got := m.FixedList("/home/u/p/a:/usr/bin::/mnt/p"); got != "/cachepot/src/a:/usr/bin::/cachepot/src" {
+		t.Errorf("list: %s", got)
+	}
+	if !m.Above("/home") || !m.Above("/") || m.Above("/home/u/p/x") || m.Above("/homes") || m.Above("/usr") {
+		t.Error("directories above")
+	}
+	if !m.Within("/mnt/p/a") || m.Within("/mnt/pa") {
+		t.Error("directories within")
+	}
+}
+
+func TestText(t *testing.T) {
+	m := sample(t)
+	for text, want := range map[string]string{
+		"x.o: /home/u/p/x.c /home/u/p/a.h \\\n /home/u/p2/b.h\n": "x.o: /cachepot/src/x.c /cachepot/src/a.h \\\n /home/u/p2/b.h\n",
+		"/home/u/p:1: error":              "/cachepot/src:1: error",
+		`{"file":"/home/u/p/a.rs"}`:       `{"file":"/cachepot/src/a.rs"}`,
+		"/home/u/p/home/u/p":              "/cachepot/src/home/u/p",
+		"/tmp/home/u/p x/home/u/p":        "/tmp/home/u/p x/home/u/p",
+		"(/home/u/p) /home/u/p":           "(/cachepot/src) /cachepot/src",
+		"/home/u/p/out/x /mnt/p-1 /mnt/p": "/cachepot/build/x /mnt/p-1 /cachepot/src",
+	} {
+		got := string(m.FixedText([]byte(text)))
+		if got != want {
+			t.Errorf("FixedText(%q) = %q, want %q", text, got, want)
+		}
+	}
+	if got := string(m.RealText([]byte("/cachepot/src/a:/cachepot/build"))); got != "/home/u/p/a:/home/u/p/out" {
+		t.Errorf("RealText: %s", got)
+	}
+	if got := m.RealArg("-I/cachepot/src/a"); got != "-I/home/u/p/a" {
+		t.Errorf("RealArg: %s", got)
+	}
+	for text, named := range map[string]bool{
+		"x/home/u/py": true, "home_u_p_x_c": true, "#mnt#p#x": true, "home.u.p": true, "/cachepot/src": false, "/home/u": false, "": false,
+	} {
+		if (m.Names([]byte(text)) != "") != named {
+			t.Errorf("Names(%q) = %q", text, m.Names([]byte(text)))
+		}
+	}
+}
+
+// TestShort: in a container a project may lie at "/src".
+func TestShort(t *testing.T) {
+	m := NewMap([]Root{{"/src", Base + "/src", "."}})
+	for text, named := range map[string]bool{
+		"/src/x.c": true, "\x00/src\x00": true, "_src_x_c": true, "./src/x.c": false, "/usr/src/x.c": false, "/srcs": false, "src": false, "a_src": false,
+	} {
+		if (m.Names([]byte(text)) != "") != named {
+			t.Errorf("Names(%q) is not %v", text, named)
+		}
+	}
+}
+
+func TestNoMap(t *testing.T) {
+	for _, real := range []string{"/", "", "rel", "/a b", "/a\\b", "/a$b", "/a#b", "/a\"b", "/a:b", "/ä", "/a=b", "/a,b", "/a'b", "/a%b"} {
+		if NewMap([]Root{{real, Base + "/src", "."}}) != nil {
+			t.Errorf("%q is a root", real)
+		}
+	}
+	if NewMap(nil) != nil {
+		t.Error("a map of nothing")
+	}
+}
+
+func TestFind(t *testing.T) {
+	base, err := os.MkdirTemp("", "roots-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(base) })
+	if base, err = filepath.EvalSymlinks(base); err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range []string{"git/.git", "git/sub/Makefile", "git/sub/src/x.c", "tar/configure", "tar/src/Makefile", "tar/src/x.c", "tar/deps/y.c",
+		"build/CMakeCache.txt", "build/obj/k", "bare/x.c", "home/u/Makefile", "home/u/p/x.c", "home/u/q/Makefile", "home/u/q/x.c"} {
+		p := filepath.Join(base, f)
+		if err := os.MkdirAll(filepath.Dir(p), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(p, nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Symlink("tar", base+"/link"); err != nil {
+		t.Fatal(err)
+	}
+	f := NewFinder(base + "/home/u")
+	for _, tc := range []struct {
+		dir, source, pwd string
+		want             string // of String, less base
+	}{
+		{"git/sub/src", "git/sub/src/x.c", "", "git=src"},
+		{"tar/src", "tar/src/x.c", "", "tar=src"},
+		{"tar", "tar/deps/y.c", "", "tar=src"},
+		{"build/obj", "git/sub/src/x.c", "", "build=build git=src"},
+		{"build", "tar/src/../src/x.c", "", "build=build tar=src"},
+		{"bare", "bare/x.c", "", "bare=src"},
+		{"bare", "nowhere/x.c", "", ""},
+		{"tar/src", "tar/src/x.c", "link/src", "link=src tar=src"},
+		{"tar/src", "link/src/x.c", "", "link=src tar=src"},
+		{"tar/src", "tar/src/x.c", "git/src", "tar=src"}, // PWD of some other directory
+		{"home/u", "home/u/p/x.c", "", ""},
+		{"home/u/p", "home/u/p/x.c", "", "home/u/p=src"},
+		{"home/u/q", "home/u/q/x.c", "", "home/u/q=src"},
+	} {
+		pwd := tc.pwd
+		if pwd != "" {
+			pwd = base + "/" + pwd
+		}
+		got := ""
+		if m := f.Find(Call{Dir: base + "/" + tc.dir, Source: base + "/" + tc.source, PWD: pwd, Env: func(string) string { return "" }}); m != nil {
+			got = show(m, base)
+		}
+		if got != tc.want {
+			t.Errorf("%s in %s, PWD=%s: %q, want %q", tc.source, tc.dir, tc.pwd, got, tc.want)
+		}
+	}
+}
+
+// show renders a map, its roots in order of their names.
+func show(m *Map, base string) string {
+	var list []string
+	for _, r := range m.Spellings() {
+		rel, _ := filepath.Rel(base, r.Real)
+		list = append(list, rel+"="+filepath.Base(r.Fixed))
+	}
+	slices.Sort(list)
+	return strings.Join(list, " ")
+}
