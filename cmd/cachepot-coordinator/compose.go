@@ -24,6 +24,7 @@ import (
 	"github.com/cachepot/cachepot/internal/coordinator"
 	"github.com/cachepot/cachepot/internal/filestate"
 	"github.com/cachepot/cachepot/internal/place"
+	"github.com/cachepot/cachepot/internal/roots"
 	"github.com/cachepot/cachepot/internal/storage/disk"
 	"github.com/cachepot/cachepot/internal/toolchain"
 )
@@ -56,6 +57,7 @@ func compose(c *config.Config, env []string, log *slog.Logger) (*coordinator.Ser
 			"gcc": gcc.New(), "clang": clang.New(), "rustc": rust, "clippy": rust,
 		},
 		Place: place.Here(), MaxFrame: int(c.Coordinator.MaxFrame), Fits: fits(env), PerCall: perCall, Variables: variables(c), Unwatched: sync.OnceValue(ownUnwatched), Idle: c.Coordinator.IdleTimeout,
+		Roots:     findRoots(c),
 		HardLinks: c.Disk.Restore == config.RestoreHardLink, Scratch: scratch, ISA: action.ISA(runtime.GOARCH),
 	})
 	stop := saveStats(counters, log)
@@ -64,6 +66,15 @@ func compose(c *config.Config, env []string, log *slog.Logger) (*coordinator.Ser
 		_ = tier.Close()
 		_ = os.RemoveAll(scratch)
 	}, nil
+}
+
+// findRoots returns what finds the roots of calls, nil where none is wanted.
+func findRoots(c *config.Config) func(roots.Call) *roots.Map {
+	if c.Paths.Mode != config.PathsRelocatable {
+		return nil
+	}
+	home, _ := os.UserHomeDir() // "" is nobody's
+	return roots.NewFinder(home).Find
 }
 
 // newView makes a View that is as quick as this system allows.

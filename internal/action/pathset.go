@@ -27,6 +27,12 @@ type PathSet struct {
 	// Alone are paths whose content no other input may have: the compiler tells
 	// files apart by more than that. Like Found, not for storing.
 	Alone []string
+	// SpeaksOfFile: a source asks for the name of a file as it was called, and what
+	// becomes of that cannot be told. Not for storing.
+	SpeaksOfFile bool
+	// Leading are those of EnvNames whose values only lead to files. Asked are those that
+	// are known to have been asked for, nil: all. Not for storing.
+	Leading, Asked []string
 	// EnvNames are variables that were looked at by name, set or not (env! and
 	// option_env! of Rust). Their values of the moment enter the action.
 	EnvNames []string
@@ -113,6 +119,26 @@ func sortUnique(s []string) []string {
 		if i == 0 || v != s[i-1] {
 			out = append(out, v)
 		}
+	}
+	return out
+}
+
+// Mapped returns the set with each path and directory replaced by what place makes
+// of it.
+func (p *PathSet) Mapped(place func(string) string) *PathSet {
+	each := func(list []string) []string {
+		out := make([]string, len(list))
+		for i, s := range list {
+			out[i] = place(s)
+		}
+		return out
+	}
+	out := &PathSet{Paths: each(p.Paths), EnvNames: p.EnvNames}
+	for _, s := range p.Searches {
+		out.Searches = append(out.Searches, Search{Dirs: each(s.Dirs), Names: s.Names})
+	}
+	for _, l := range p.Listings {
+		out.Listings = append(out.Listings, Listing{Dir: place(l.Dir), Prefix: l.Prefix, Suffix: l.Suffix})
 	}
 	return out
 }

@@ -20,7 +20,13 @@ type Recipe struct {
 	Files []RecipeFile
 	Links []RecipeLink
 	Dirs  []string
+	// Roots are the directories that the action names by fixed places, and where they
+	// lay when it ran.
+	Roots []RecipeRoot
 }
+
+// RecipeRoot is one such directory.
+type RecipeRoot struct{ Place, Real string }
 
 // RecipeFile is an input file.
 type RecipeFile struct {
@@ -34,15 +40,16 @@ type RecipeLink struct{ Path, Target string }
 
 // A recipe is encoded as
 //
-//	recipe  = "RC2" digest(request) digest(toolchain) text(part) digest(pathset)
+//	recipe  = "RC3" digest(request) digest(toolchain) text(part) digest(pathset)
 //	          list(args) list(env) text(dir) list(outputs)
-//	          count file* count link* list(dirs)
+//	          count file* count link* list(dirs) count root*
 //	file    = text(path) digest byte(executable)
 //	link    = text(path) text(target)
+//	root    = text(place) text(real)
 //	digest  = 32*byte count(size)
 //
 // with the terms of a path set's grammar.
-const recipeMagic = "RC2"
+const recipeMagic = "RC3"
 
 var errRecipe = errors.New("not a recipe")
 
@@ -68,7 +75,11 @@ func (r *Recipe) Encode() []byte {
 	for _, l := range r.Links {
 		b = appendText(appendText(b, l.Path), l.Target)
 	}
-	return appendList(b, r.Dirs)
+	b = binary.AppendUvarint(appendList(b, r.Dirs), uint64(len(r.Roots)))
+	for _, root := range r.Roots {
+		b = appendText(appendText(b, root.Place), root.Real)
+	}
+	return b
 }
 
 // DecodeRecipe reads what Encode wrote.
@@ -87,6 +98,9 @@ func DecodeRecipe(b []byte) (*Recipe, error) {
 		r.Links = append(r.Links, RecipeLink{rd.text(), rd.text()})
 	}
 	r.Dirs = rd.list()
+	for n := rd.count(); n > 0 && !rd.bad; n-- {
+		r.Roots = append(r.Roots, RecipeRoot{rd.text(), rd.text()})
+	}
 	if rd.bad || len(rd.b) != 0 {
 		return nil, errRecipe
 	}

@@ -23,9 +23,9 @@ type judge struct {
 }
 
 func newJudge(s *subject, in *inputs, temp string) *judge {
-	j := &judge{nodes: in.nodes, paths: []*action.PathSet{s.paths, in.toolPaths}, temp: temp, lists: make(map[string]bool)}
-	for _, o := range s.recipe.Command.Outputs {
-		p := against(s.recipe.Command.Dir, o)
+	j := &judge{nodes: in.here, paths: []*action.PathSet{s.hereFor, in.toolPaths}, temp: temp, lists: make(map[string]bool)}
+	for _, o := range s.here.Command.Outputs {
+		p := against(s.here.Command.Dir, o)
 		real, _ := resolve(path.Dir(p))
 		j.outputs = append(j.outputs, p, path.Join(real, path.Base(p)))
 	}

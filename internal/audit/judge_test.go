@@ -50,7 +50,8 @@ func TestJudge(t *testing.T) {
 			Listings: []action.Listing{{Dir: at("dir"), Prefix: "lib"}, {Dir: at("link"), Prefix: "libx-1", Suffix: ".rmeta"}},
 		},
 	}
-	j := newJudge(s, &inputs{nodes: nodes, toolPaths: &action.PathSet{}}, at("temp/1"))
+	s.settle()
+	j := newJudge(s, &inputs{here: nodes, toolPaths: &action.PathSet{}}, at("temp/1"))
 	for _, c := range []struct {
 		event watch.Event
 		fault string

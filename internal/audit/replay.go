@@ -66,7 +66,7 @@ func (a *Auditor) replay(ctx context.Context, s *subject, in *inputs, r *Report)
 		return err
 	}
 	src := live{}
-	for _, f := range s.recipe.Files {
+	for _, f := range s.here.Files {
 		src[f.Digest] = f.Path
 	}
 	above, err := a.layOut(ctx, in.ownTree, src)

@@ -75,7 +75,7 @@ const maxRerun = 15 * time.Minute
 
 // rerun runs the command in a shadow and judges what it looks at.
 func (a *Auditor) rerun(ctx context.Context, s *subject, in *inputs, r *Report) error {
-	cmd := &s.recipe.Command
+	cmd := &s.here.Command
 	var writable []string
 	for _, o := range cmd.Outputs {
 		dir := path.Dir(against(cmd.Dir, o))

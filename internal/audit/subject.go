@@ -12,6 +12,7 @@ import (
 	"github.com/cachepot/cachepot/internal/compiler"
 	"github.com/cachepot/cachepot/internal/digest"
 	"github.com/cachepot/cachepot/internal/result"
+	"github.com/cachepot/cachepot/internal/roots"
 	"github.com/cachepot/cachepot/internal/storage"
 	"github.com/cachepot/cachepot/internal/toolchain"
 	"github.com/cachepot/cachepot/internal/tree"
@@ -23,6 +24,50 @@ type subject struct {
 	result *result.Result
 	recipe *action.Recipe
 	paths  *action.PathSet
+	// here is the recipe with the real places of its roots, hereFor the path set; both are
+	// the same as above where the recipe names real places anyway, and places is nil.
+	here    *action.Recipe
+	hereFor *action.PathSet
+	places  *roots.Map
+}
+
+// settle finds the real places of a recipe.
+func (s *subject) settle() {
+	s.here, s.hereFor = s.recipe, s.paths
+	if len(s.recipe.Roots) == 0 {
+		return
+	}
+	var list []roots.Root
+	for _, r := range s.recipe.Roots {
+		list = append(list, roots.Root{Real: r.Real, Fixed: r.Place})
+	}
+	if s.places = roots.NewMap(list); s.places == nil {
+		return
+	}
+	s.here, s.hereFor = moved(s.recipe, s.places), s.paths.Mapped(s.places.Real)
+}
+
+// moved returns r with real places for fixed ones.
+func moved(r *action.Recipe, m *roots.Map) *action.Recipe {
+	texts := func(list []string) []string {
+		var out []string
+		for _, t := range list {
+			out = append(out, m.RealArg(t))
+		}
+		return out
+	}
+	out := *r
+	out.Roots = nil
+	out.Command = action.Command{Args: texts(r.Command.Args), Env: texts(r.Command.Env), Dir: m.Real(r.Command.Dir), Outputs: texts(r.Command.Outputs)}
+	out.Files, out.Links, out.Dirs = nil, nil, texts(r.Dirs)
+	for _, f := range r.Files {
+		f.Path = m.Real(f.Path)
+		out.Files = append(out.Files, f)
+	}
+	for _, l := range r.Links {
+		out.Links = append(out.Links, action.RecipeLink{Path: m.Real(l.Path), Target: m.Real(l.Target)})
+	}
+	return &out
 }
 
 // load reads an entry. The subject is nil where it is so broken that nothing can
@@ -59,6 +104,7 @@ func (a *Auditor) load(ctx context.Context, key digest.Digest, r *Report) (*subj
 		r.fault("decode path set: %s", err)
 		return nil, nil
 	}
+	s.settle()
 	return s, nil
 }
 
@@ -77,6 +123,7 @@ type inputs struct {
 	ownTree   *tree.Tree
 	root      digest.Digest // of both together
 	nodes     map[string]tree.Node
+	here      map[string]tree.Node // by the real places
 	toolPaths *action.PathSet
 }
 
@@ -84,7 +131,7 @@ type inputs struct {
 func (a *Auditor) inputs(ctx context.Context, s *subject) (*inputs, error) {
 	in := &inputs{}
 	var err error
-	if in.tool, err = a.part(ctx, s.recipe); err != nil {
+	if in.tool, err = a.part(ctx, s.here); err != nil {
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
@@ -94,9 +141,11 @@ func (a *Auditor) inputs(ctx context.Context, s *subject) (*inputs, error) {
 		return nil, gone("the compiler is another now")
 	}
 	in.toolPaths = in.tool.Paths()
-	var toolPart, ownPart, whole tree.Builder
-	in.tool.AddTo(&toolPart)
-	in.tool.AddTo(&whole)
+	var toolPart, ownPart, whole, here tree.Builder
+	for _, b := range []*tree.Builder{&toolPart, &whole, &here} {
+		in.tool.AddTo(b)
+	}
+	addRecipe(&here, s.here)
 	for _, b := range []*tree.Builder{&ownPart, &whole} {
 		addRecipe(b, s.recipe)
 	}
@@ -111,7 +160,13 @@ func (a *Auditor) inputs(ctx context.Context, s *subject) (*inputs, error) {
 		return nil, err
 	}
 	in.root = t.Root
-	in.nodes, err = nodesOf(t)
+	if in.nodes, err = nodesOf(t); err != nil {
+		return nil, err
+	}
+	if t, err = here.Build(); err != nil {
+		return nil, err
+	}
+	in.here, err = nodesOf(t)
 	return in, err
 }
 
@@ -168,18 +223,18 @@ func (a *Auditor) checkLive(s *subject, in *inputs, r *Report) error {
 		return err
 	}
 	for _, path := range slices.Sorted(maps.Keys(now)) {
-		switch n, found := in.nodes[path]; {
+		switch n, found := in.here[path]; {
 		case !found:
 			return gone("%s is new", path)
 		case n != now[path]:
 			return gone("%s has changed", path)
 		}
 	}
-	for _, path := range slices.Sorted(maps.Keys(in.nodes)) {
+	for _, path := range slices.Sorted(maps.Keys(in.here)) {
 		if _, led := now[path]; led {
 			continue
 		}
-		if !a.still(path, in.nodes[path]) {
+		if !a.still(path, in.here[path]) {
 			return gone("%s has changed", path)
 		}
 		r.fault("the path set does not lead to %s", path)
@@ -189,14 +244,14 @@ func (a *Auditor) checkLive(s *subject, in *inputs, r *Report) error {
 
 // evaluate returns the nodes of the input tree that the path set leads to now.
 func (a *Auditor) evaluate(s *subject, in *inputs) (map[string]tree.Node, error) {
-	snap, err := a.view.Evaluate(s.paths)
+	snap, err := a.view.Evaluate(s.hereFor)
 	if err != nil {
 		return nil, gone("inputs cannot be read: %s", err)
 	}
 	var b tree.Builder
 	in.tool.AddTo(&b)
 	snap.AddTo(&b)
-	b.Dir(s.recipe.Command.Dir)
+	b.Dir(s.here.Command.Dir)
 	t, err := b.Build()
 	if err != nil {
 		return nil, gone("inputs change: %s", err)

@@ -42,6 +42,19 @@ func (s *Store) Stage(ctx context.Context, src *os.File) (*Staged, error) {
 	return &Staged{store: s, temp: t, size: n}, nil
 }
 
+// StageBytes is Stage for content in memory.
+func (s *Store) StageBytes(ctx context.Context, content []byte) (*Staged, error) {
+	t, err := s.create()
+	if err != nil {
+		return nil, err
+	}
+	if _, err := t.File().Write(content); err != nil {
+		t.Discard()
+		return nil, putError(ctx, err)
+	}
+	return &Staged{store: s, temp: t, size: int64(len(content))}, nil
+}
+
 // Size returns the length of the content in bytes.
 func (g *Staged) Size() int64 { return g.size }
 

@@ -106,6 +106,10 @@ type Output struct {
 	// Parse has found nothing there. Its directory may be gone once the call has
 	// ended, so it is no input.
 	Unwritten bool
+	// Text: it is text that names files as they were called. The function returns it with
+	// move applied to all words that it holds, laid out as the compiler would have done;
+	// false where the text is not as it lays one out.
+	Text func(text []byte, move func([]byte) []byte) ([]byte, bool)
 }
 
 // Invocation is a call understood: all that its key and its replay need, less
@@ -145,6 +149,24 @@ type Invocation struct {
 	// sessions) and that Args leaves out.
 	Resumes string
 	Resumed bool // there is something of an earlier run to go on from
+	// PathAt says for each of Args where in it a path stands; nil: the language does not
+	// know, and the call is not moved. PathVars are the variables of Env that are paths,
+	// or lists of them with colons between.
+	PathAt   []Span
+	PathVars []string
+	// Spelled are the files and directories by which inputs are named, as they are
+	// spelled.
+	Spelled []string
+	// Located is why the call has to name its real directories, "" where its words do
+	// not tell.
+	Located string
+	// Also is a further directory that belongs to the project or its build, absolute.
+	Also string
+	// Maps returns arguments that have the compiler write name for the directory real;
+	// nil: there is nothing in what it writes that they would change.
+	Maps func(real, name string) []string
+	// MapsAt is where in Args they go.
+	MapsAt int
 	// Detail is the language's own reading of the call, for Plan and Inputs.
 	Detail any
 }
@@ -154,6 +176,9 @@ type Invocation struct {
 func (inv *Invocation) Shapes(stdout, stderr []byte) bool {
 	return len(stdout)+len(stderr) > 0 && (inv.Shaped == nil || inv.Shaped(stdout, stderr))
 }
+
+// Span is a part of a text, from a byte to before another; the zero Span is none.
+type Span struct{ From, To int }
 
 // Plan says how a miss is run so that its inputs are known afterwards.
 type Plan struct {

@@ -34,7 +34,7 @@ func (l *loader) defaults() {
 		s := &l.schema.settings[i]
 		_, given := l.set[s]
 		at, configured := l.sections[s.section()]
-		always := s.section() == "" || s.section() == "cache.disk"
+		always := s.section() == "" || s.section() == "cache.disk" || s.section() == "paths"
 		switch {
 		case given || s.Scope == ScopeCall || s.section() == toolchainSection || !configured && !always:
 		case s.Required:

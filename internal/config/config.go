@@ -20,8 +20,9 @@ type Config struct {
 	CachedConf string // file of tokens that --dist-auth obtained
 	RuntimeDir string // directory of the sockets; "" on Windows
 
-	Disk Disk
-	Rust Variables // [rust.environment]
+	Disk  Disk
+	Paths Paths
+	Rust  Variables // [rust.environment]
 	// The rest is nil where it is not configured.
 	S3        *S3
 	Redis     *Redis
@@ -64,6 +65,18 @@ const (
 	RestoreCopy     Restore = "copy"
 	RestoreReflink  Restore = "reflink"  // shares blocks until one side is written
 	RestoreHardLink Restore = "hardlink" // shares the file itself
+)
+
+// Paths is what is made of the places of projects.
+type Paths struct{ Mode PathsMode }
+
+// PathsMode says whether the same source in another place is a hit.
+type PathsMode string
+
+// The modes.
+const (
+	PathsRelocatable PathsMode = "relocatable" // it is, and debug information has names for the places
+	PathsExact       PathsMode = "exact"       // it is not, and all bytes are the bare compiler's
 )
 
 // S3 is a bucket of a service that speaks the S3 protocol.

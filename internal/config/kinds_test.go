@@ -31,6 +31,8 @@ func literal(field any) string {
 		return text(p.Reveal())
 	case *Restore:
 		return text(string(*p))
+	case *PathsMode:
+		return text(string(*p))
 	case *GCSMode:
 		return text(string(*p))
 	case *AuthType:

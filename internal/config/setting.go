@@ -92,8 +92,8 @@ func Settings() []Setting {
 }
 
 // parts returns the table in pieces, which spares Identity a copy of it.
-func parts() [5][]Setting {
-	return [...][]Setting{distSettings(), diskSettings(), sharedSettings(), variableSettings(), processSettings()}
+func parts() [6][]Setting {
+	return [...][]Setting{distSettings(), diskSettings(), pathSettings(), sharedSettings(), variableSettings(), processSettings()}
 }
 
 // section returns the key of the table that the setting is a key of, or would

@@ -56,6 +56,14 @@ func diskSettings() []Setting {
 	}
 }
 
+func pathSettings() []Setting {
+	return []Setting{
+		{Key: "paths.mode", Env: "CACHEPOT_PATHS_MODE", Kind: KindChoice, Choices: "relocatable exact", Default: "exact",
+			Doc:   "Whether the same source in [another directory](places.md) is a hit, or every byte is the bare compiler's, names of directories included.",
+			field: func(t target) any { return &t.config.Paths.Mode }},
+	}
+}
+
 func sharedSettings() []Setting {
 	return []Setting{
 		{Key: "cache.s3.bucket", Env: "CACHEPOT_BUCKET", Required: true,

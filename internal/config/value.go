@@ -98,6 +98,8 @@ func (s *Setting) store(field any, v value) (problem string) {
 		*p, problem = names(v.list)
 	case *Restore:
 		*p, problem = Restore(v.text), s.choiceProblem(v.text)
+	case *PathsMode:
+		*p, problem = PathsMode(v.text), s.choiceProblem(v.text)
 	case *GCSMode:
 		*p, problem = GCSMode(v.text), s.choiceProblem(v.text)
 	case *AuthType:

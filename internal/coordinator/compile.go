@@ -24,8 +24,11 @@ type job struct {
 	lang    compiler.Language
 	call    *compiler.Call
 	inv     *compiler.Invocation
-	req     *request
-	recache bool // compile and replace what is stored
+	faces   []*face  // the shared one first, if there is one; the located one last
+	req     *request // of the located face
+	located string   // why there is no shared one
+	maps    []string // arguments that have the compiler write names for the roots
+	recache bool     // compile and replace what is stored
 }
 
 // compile serves one compiler call.
@@ -172,8 +175,9 @@ func (j *job) parse(ctx context.Context) error {
 	if j.tool, err = j.found.Part(ctx, j.inv.Part, j.p.toolchainProgress()); err != nil {
 		return err
 	}
-	j.req, err = j.s.requests.get(j)
-	return err
+	j.takeFaces()
+	j.req = j.faces[len(j.faces)-1].req
+	return nil
 }
 
 // answerQuestion answers rustc's questions about itself from memory. Where it

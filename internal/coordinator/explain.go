@@ -42,6 +42,15 @@ func (s *Server) ExplainLast(ctx context.Context) (*Explanation, error) {
 		return x, nil
 	}
 	x.Changes = s.nearest(ctx, n.Subject, n.Recipe, now)
+	for i, c := range x.Changes {
+		for _, r := range now.Roots {
+			c = strings.ReplaceAll(c, r.Place, r.Real)
+		}
+		x.Changes[i] = c
+	}
+	if n.Reason != "" {
+		x.Verdict += "; " + n.Reason
+	}
 	if x.Changes == nil {
 		x.Verdict = "miss: the first compile of this source here"
 	}
@@ -60,7 +69,7 @@ func (s *Server) ExplainCall(ctx context.Context, msg *wire.Request) (*Explanati
 		x.Verdict = "not cached: " + err.Error()
 		return x, nil
 	}
-	if e, id := j.find(ctx); e != nil {
+	if _, e, id := j.find(ctx); e != nil {
 		x.Verdict = "hit: action " + id.Hex()
 		return x, nil
 	}
@@ -81,27 +90,45 @@ func (s *Server) ExplainCall(ctx context.Context, msg *wire.Request) (*Explanati
 // changesSince compares the call as it is now with an earlier compile, over the
 // inputs that the earlier one had.
 func (j *job) changesSince(ctx context.Context, old *action.Recipe) ([]string, bool) {
+	f := j.faceLike(old)
 	k := &known{id: old.PathSet, tool: j.tool.Digest}
-	for _, c := range j.req.known {
+	for _, c := range f.req.known {
 		if c.id == old.PathSet {
 			k.paths = c.paths
 		}
 	}
 	if k.paths == nil {
-		if k.paths = j.s.loadPathSet(ctx, old.PathSet); k.paths == nil {
+		stored := j.s.loadPathSet(ctx, old.PathSet)
+		if stored == nil {
 			return nil, false
 		}
+		k.paths = f.realPaths(stored)
 	}
 	snap, err := j.s.View.Evaluate(k.paths)
 	if err != nil {
 		return nil, false
 	}
 	k.snap = snap
-	cmd := j.command(lookup(j.call.Env, k.paths.EnvNames))
+	cmd := f.command(lookup(j.call.Env, k.paths.EnvNames))
 	if _, said := compiler.Environ(old.Command.Env).Lookup(streamsVariable); said {
 		cmd = j.loud(cmd)
 	}
-	return diff(old, j.recipe(k, cmd), k.paths, k.paths), true
+	looked := f.storedPaths(k.paths)
+	changes := diff(old, f.recipe(k, cmd), looked, looked)
+	if f.places != nil {
+		for i, c := range changes {
+			changes[i] = string(f.places.RealText([]byte(c)))
+		}
+	}
+	return changes, true
+}
+
+// faceLike returns the face that names things as a recipe does.
+func (j *job) faceLike(r *action.Recipe) *face {
+	if len(r.Roots) > 0 {
+		return j.faces[0]
+	}
+	return j.faces[len(j.faces)-1]
 }
 
 // nearest returns what differs between now and the earlier compile of its subject
@@ -113,7 +140,7 @@ func (s *Server) nearest(ctx context.Context, subject, self digest.Digest, now *
 		if id == self {
 			continue
 		}
-		if old := s.loadRecipe(ctx, id); old != nil {
+		if old := s.loadRecipe(ctx, id); old != nil && len(old.Roots) == len(now.Roots) {
 			if c := diff(old, now, s.lookedAt(ctx, old), is); best == nil || len(c) < len(best) {
 				best = c
 			}

@@ -8,22 +8,20 @@ import (
 	"github.com/cachepot/cachepot/internal/action"
 	"github.com/cachepot/cachepot/internal/compiler"
 	"github.com/cachepot/cachepot/internal/digest"
-	"github.com/cachepot/cachepot/internal/filestate"
 	"github.com/cachepot/cachepot/internal/result"
 	"github.com/cachepot/cachepot/internal/stats"
 	"github.com/cachepot/cachepot/internal/storage"
-	"github.com/cachepot/cachepot/internal/tree"
 )
 
 // hit answers with a stored result if there is one.
 func (j *job) hit(ctx context.Context) bool {
-	e, id := j.find(ctx)
+	f, e, id := j.find(ctx)
 	if e == nil {
 		return false
 	}
-	restore, err := j.restoreFrames(ctx, e)
+	restore, err := f.restoreFrames(ctx, e)
 	if err != nil {
-		j.damaged(ctx, id, err)
+		f.damaged(ctx, id, err)
 		return false
 	}
 	family := j.tool.Tool.Family
@@ -33,29 +31,30 @@ func (j *job) hit(ctx context.Context) bool {
 		c.TimeSaved += stats.Duration(e.Took)
 	})
 	j.s.journal.add(j.note("hit", ""))
-	j.replayed(e)
+	f.replayed(e)
 	j.p.answer(restore) // the caller may ask for statistics at once
 	return true
 }
 
 // replayed tells the language that e is about to be put in place.
-func (j *job) replayed(e *result.Result) {
+func (f *face) replayed(e *result.Result) {
+	j := f.j
 	p, ok := j.lang.(compiler.Producer)
 	if !ok {
 		return
 	}
 	p.Replayed(j.call, j.contentsOf(e), func() bool {
-		j.req.mu.Lock()
-		defer j.req.mu.Unlock()
-		return j.req.stands(e)
+		f.req.mu.Lock()
+		defer f.req.mu.Unlock()
+		return f.req.stands(e)
 	})
 }
 
 // damaged forgets an entry whose outputs are gone or are not what they should be:
 // another can take its place only then.
-func (j *job) damaged(ctx context.Context, id digest.Digest, err error) {
-	j.req.forget(id)
-	s := j.s
+func (f *face) damaged(ctx context.Context, id digest.Digest, err error) {
+	f.req.forget(id)
+	s := f.j.s
 	s.Log.Info("entry unusable", "target", "cachepot::coordinator", "action", id.Hex(), "error", err)
 	if !storage.IsMiss(err) {
 		s.Stats.Do(func(c *stats.Counters) { c.CacheReadErrors++ })
@@ -65,22 +64,32 @@ func (j *job) damaged(ctx context.Context, id digest.Digest, err error) {
 	}
 }
 
-// find looks for an entry of the action that the call is at this moment.
-func (j *job) find(ctx context.Context) (*result.Result, digest.Digest) {
-	q := j.req
+// find looks for an entry of the action that the call is at this moment, in each
+// face of it.
+func (j *job) find(ctx context.Context) (*face, *result.Result, digest.Digest) {
+	for _, f := range j.faces {
+		if e, id := f.find(ctx); e != nil {
+			return f, e, id
+		}
+	}
+	return nil, nil, digest.Digest{}
+}
+
+func (f *face) find(ctx context.Context) (*result.Result, digest.Digest) {
+	q, j := f.req, f.j
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if !q.loaded {
-		q.known = j.s.loadPathSets(ctx, q.id)
+		q.known = f.loadPathSets(ctx)
 		q.loaded = true
 		defer func() { j.s.requests.spend(q, q.weigh()) }()
 	}
 	for i, k := range q.known {
-		if !j.refresh(k) {
+		if !f.refresh(k) {
 			continue
 		}
 		if k.result == nil {
-			j.loadResult(ctx, k)
+			f.loadResult(ctx, k)
 		}
 		if k.result != nil {
 			if i > 0 {
@@ -93,9 +102,10 @@ func (j *job) find(ctx context.Context) (*result.Result, digest.Digest) {
 }
 
 // loadResult looks for the result of either form of the action.
-func (j *job) loadResult(ctx context.Context, k *known) {
+func (f *face) loadResult(ctx context.Context, k *known) {
 	for _, id := range []digest.Digest{k.silent, k.loud} {
-		if k.result = j.s.loadEntry(ctx, id); k.result != nil {
+		if k.result = f.j.s.loadEntry(ctx, id); k.result != nil {
+			f.toReal(k.result)
 			k.resultOf = id
 			return
 		}
@@ -103,7 +113,8 @@ func (j *job) loadResult(ctx context.Context, k *known) {
 }
 
 // refresh makes k the action of this moment; false where it cannot be told.
-func (j *job) refresh(k *known) bool {
+func (f *face) refresh(k *known) bool {
+	j := f.j
 	env := lookup(j.call.Env, k.paths.EnvNames)
 	messages := append(j.messageEnv(), j.inv.MessageArgs...)
 	same := k.snap != nil && k.snap.Unchanged()
@@ -118,7 +129,7 @@ func (j *job) refresh(k *known) bool {
 		}
 		k.snap = snap
 	}
-	silent, loud, err := j.actions(k.snap, env)
+	silent, loud, err := f.actions(k.snap, env)
 	if err != nil {
 		j.s.Log.Warn("no action", "target", "cachepot::coordinator", "error", err)
 		return false
@@ -126,38 +137,6 @@ func (j *job) refresh(k *known) bool {
 	k.env, k.messages, k.tool = env, messages, j.tool.Digest
 	k.silent, k.loud, k.result = silent.Digest, loud.Digest, nil
 	return true
-}
-
-// actions returns the action of the call over the inputs in snap, in its two
-// forms: for a compiler that has nothing to say, and for one that has.
-func (j *job) actions(snap *filestate.Snapshot, env []string) (silent, loud *action.Canonical, err error) {
-	var b tree.Builder
-	j.tool.AddTo(&b)
-	snap.AddTo(&b)
-	b.Dir(j.call.Dir)
-	t, err := b.Build()
-	if err != nil {
-		return nil, nil, err
-	}
-	cmd := j.command(env)
-	if silent, err = action.New(cmd, t.Root, j.s.ISA); err != nil {
-		return nil, nil, err
-	}
-	loud, err = action.New(j.loud(cmd), t.Root, j.s.ISA)
-	return silent, loud, err
-}
-
-// command is what runs, with the variables that were looked at by name.
-func (j *job) command(env []string) *action.Command {
-	cmd := &action.Command{
-		Args: append([]string{j.call.Path}, j.inv.Args...),
-		Env:  merge(j.inv.Env, env),
-		Dir:  j.call.Dir,
-	}
-	for _, o := range j.inv.Outputs {
-		cmd.Outputs = append(cmd.Outputs, o.Path)
-	}
-	return cmd
 }
 
 // merge returns the variables of a and those of b that a does not have.
@@ -182,9 +161,10 @@ func lookup(env compiler.Environ, names []string) []string {
 	return out
 }
 
-// loadPathSets returns the path sets that calls of a request needed before.
-func (s *Server) loadPathSets(ctx context.Context, id digest.Digest) []*known {
-	b, err := storage.Get(ctx, s.Tier, storage.Request, id)
+// loadPathSets returns the path sets that calls of the request needed before.
+func (f *face) loadPathSets(ctx context.Context) []*known {
+	s := f.j.s
+	b, err := storage.Get(ctx, s.Tier, storage.Request, f.req.id)
 	if err != nil {
 		s.readFailed(err)
 		return nil
@@ -192,7 +172,7 @@ func (s *Server) loadPathSets(ctx context.Context, id digest.Digest) []*known {
 	var out []*known
 	for _, id := range decodeDigests(b) {
 		if ps := s.loadPathSet(ctx, id); ps != nil {
-			out = append(out, &known{id: id, paths: ps})
+			out = append(out, &known{id: id, paths: f.realPaths(ps)})
 		}
 	}
 	return out

@@ -23,7 +23,7 @@ import (
 
 // miss has the wrapper compile and stores what comes of it.
 func (j *job) miss(ctx context.Context) {
-	if j.inv.Resumes != "" && (j.inv.Resumed || j.req.seen()) {
+	if j.inv.Resumes != "" && (j.inv.Resumed || j.seen()) {
 		j.runBare(compiler.NotCacheable("%s", j.inv.Resumes))
 		return
 	}
@@ -41,7 +41,7 @@ func (j *job) miss(ctx context.Context) {
 	began := beginning{scratch: scratch, whole: j.wholeFiles(plan.Made), start: j.settle()}
 	run := &wire.Run{
 		Watch: plan.Watch, Looks: plan.Looks, Direct: plan.Direct, Path: j.call.Path,
-		Argv: append([]string{j.call.Arg0}, plan.Args...),
+		Argv: append([]string{j.call.Arg0}, slices.Insert(slices.Clone(plan.Args), j.inv.MapsAt, j.maps...)...),
 		Env:  j.runEnv(plan.Env),
 	}
 	done := j.producing()
@@ -128,9 +128,23 @@ func (j *job) predicted() []string {
 	for _, p := range j.inv.Known {
 		out = append(out, j.at(p))
 	}
-	j.req.mu.Lock()
-	defer j.req.mu.Unlock()
-	for _, k := range j.req.known {
+	for _, f := range j.faces {
+		out = append(out, f.req.needed()...)
+	}
+	return out
+}
+
+// seen reports whether an earlier compile of the call is known.
+func (j *job) seen() bool {
+	return slices.ContainsFunc(j.faces, func(f *face) bool { return f.req.seen() })
+}
+
+// needed returns the files and links that earlier compiles of the request read.
+func (q *request) needed() []string {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	var out []string
+	for _, k := range q.known {
 		if k.snap != nil {
 			for _, f := range k.snap.Files() {
 				out = append(out, f.Path)
@@ -154,7 +168,7 @@ func (j *job) keep(ctx context.Context, x *wire.Exited, b *beginning, n *Note) (
 		return nil, err
 	}
 	began := time.Now()
-	defer discard(outputs)
+	defer func() { discard(outputs) }()
 	paths, err := j.lang.Inputs(j.call, j.inv, &compiler.Observed{
 		Scratch: b.scratch, Opened: x.Opened, Looks: looks(x), Programs: x.Programs, Stdout: x.Stdout, Stderr: x.Stderr, Output: contents(outputs)})
 	if err != nil {
@@ -164,15 +178,26 @@ func (j *job) keep(ctx context.Context, x *wire.Exited, b *beginning, n *Note) (
 	if err != nil {
 		return nil, err
 	}
+	f, err := j.faceOf(ctx, x, paths, outputs, n)
+	if err != nil {
+		return nil, err
+	}
+	if f.places != nil && f.places.Ambiguous() {
+		// The way there by which the caller spells a root is not the root's.
+		paths = f.realPaths(f.storedPaths(paths))
+		if snap, err = j.inputs(paths, b); err != nil {
+			return nil, err
+		}
+	}
 	e := &result.Result{Stdout: x.Stdout, Stderr: x.Stderr, Took: time.Duration(x.Nanoseconds)}
 	for _, t := range outputs {
 		d, err := t.staged.Publish(ctx)
 		if err != nil {
 			return nil, err
 		}
-		e.Outputs = append(e.Outputs, result.Output{Path: t.path, Digest: d, Mode: t.mode})
+		e.Outputs = append(e.Outputs, result.Output{Path: t.Path, Digest: d, Mode: t.mode})
 	}
-	if err := j.publish(ctx, e, paths, snap, n); err != nil {
+	if err := f.publish(ctx, e, paths, snap, n); err != nil {
 		return nil, err
 	}
 	j.s.Stats.Do(func(c *stats.Counters) {
@@ -278,27 +303,29 @@ func (j *job) checkAlone(paths *action.PathSet, snap *filestate.Snapshot) error 
 
 // publish makes e the result of the action that was run, and the paths a path set
 // of its request.
-func (j *job) publish(ctx context.Context, e *result.Result, paths *action.PathSet, snap *filestate.Snapshot, n *Note) error {
+func (f *face) publish(ctx context.Context, e *result.Result, paths *action.PathSet, snap *filestate.Snapshot, n *Note) error {
+	j := f.j
 	env := lookup(j.call.Env, paths.EnvNames)
-	silent, loud, err := j.actions(snap, env)
+	silent, loud, err := f.actions(snap, env)
 	if err != nil {
 		return err
 	}
-	id, made := silent.Digest, j.command(env)
+	id, made := silent.Digest, f.command(env)
 	if j.inv.Shapes(e.Stdout, e.Stderr) {
 		id, made = loud.Digest, j.loud(made)
 	}
-	k := &known{id: paths.ID(), paths: paths, snap: snap, env: env, messages: append(j.messageEnv(), j.inv.MessageArgs...),
+	stored := f.storedPaths(paths)
+	k := &known{id: stored.ID(), paths: paths, snap: snap, env: env, messages: append(j.messageEnv(), j.inv.MessageArgs...),
 		tool: j.tool.Digest, silent: silent.Digest, loud: loud.Digest}
-	if e.Recipe, err = j.s.Blobs.PutBytes(ctx, j.recipe(k, made).Encode()); err != nil {
+	if e.Recipe, err = j.s.Blobs.PutBytes(ctx, f.recipe(k, made).Encode()); err != nil {
 		return err
 	}
 	n.Recipe, n.Subject = e.Recipe, j.subject()
-	enc, err := e.Encode()
+	enc, err := f.stored(e).Encode()
 	if err != nil {
 		return err
 	}
-	if err := storage.Put(ctx, j.s.Tier, storage.PathSet, k.id, paths.Encode()); err != nil {
+	if err := storage.Put(ctx, j.s.Tier, storage.PathSet, k.id, stored.Encode()); err != nil {
 		return err
 	}
 	if j.recache {
@@ -311,12 +338,12 @@ func (j *job) publish(ctx context.Context, e *result.Result, paths *action.PathS
 	}
 	j.s.remember(ctx, n.Subject, e.Recipe)
 	k.result, k.resultOf = e, id
-	return j.learn(ctx, k)
+	return f.learn(ctx, k)
 }
 
 // learn makes k the first path set of its request.
-func (j *job) learn(ctx context.Context, k *known) error {
-	q := j.req
+func (f *face) learn(ctx context.Context, k *known) error {
+	q, j := f.req, f.j
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	list := []*known{k}
@@ -330,18 +357,6 @@ func (j *job) learn(ctx context.Context, k *known) error {
 	q.known, q.loaded = list, true
 	j.s.requests.spend(q, q.weigh())
 	return storage.Put(ctx, j.s.Tier, storage.Request, q.id, encodeDigests(ids))
-}
-
-// recipe writes out the action that k stands for.
-func (j *job) recipe(k *known, cmd *action.Command) *action.Recipe {
-	r := &action.Recipe{Request: j.req.id, Toolchain: k.tool, Part: j.inv.Part, PathSet: k.id, Command: *cmd, Dirs: k.snap.Dirs()}
-	for _, f := range k.snap.Files() {
-		r.Files = append(r.Files, action.RecipeFile{Path: f.Path, Digest: f.Digest, Executable: f.ID.Executable()})
-	}
-	for _, l := range k.snap.Links() {
-		r.Links = append(r.Links, action.RecipeLink{Path: l[0], Target: l[1]})
-	}
-	return r
 }
 
 // notStored counts why a result was not stored, and returns it in words.

@@ -14,6 +14,7 @@ import (
 	"github.com/cachepot/cachepot/internal/digest"
 	"github.com/cachepot/cachepot/internal/filestate"
 	"github.com/cachepot/cachepot/internal/result"
+	"github.com/cachepot/cachepot/internal/storage"
 	"github.com/cachepot/cachepot/internal/wire"
 )
 
@@ -85,39 +86,68 @@ func (j *job) takeBack(p string) {
 }
 
 // restoreFrames returns the frame that puts e in place.
-func (j *job) restoreFrames(ctx context.Context, e *result.Result) ([]byte, error) {
+func (f *face) restoreFrames(ctx context.Context, e *result.Result) ([]byte, error) {
 	r := &wire.Restore{Stdout: e.Stdout, Stderr: e.Stderr, Files: make([]wire.RestoreFile, len(e.Outputs))}
 	for i, o := range e.Outputs {
-		blob, err := j.s.Blobs.Path(ctx, o.Digest)
+		file, err := f.restoreFile(ctx, o)
 		if err != nil {
 			return nil, err
 		}
-		f := wire.RestoreFile{Blob: blob, Path: o.Path, Mode: o.Mode &^ result.ExactMode}
-		if o.Mode&result.ExactMode != 0 {
-			f.How |= wire.ExactMode
-		}
-		if j.inPlace(o.Path) {
-			f.How |= wire.InPlace
-		} else if j.s.HardLinks && o.Mode&0o111 == 0 { // a blob has the mode of a document
-			f.How |= wire.HardLink
-		}
-		r.Files[i] = f
+		r.Files[i] = file
 	}
 	return r.Append(nil), nil
 }
 
-func (j *job) inPlace(path string) bool {
-	for _, o := range j.inv.Outputs {
-		if o.Path == path {
-			return o.InPlace
+func (f *face) restoreFile(ctx context.Context, o result.Output) (wire.RestoreFile, error) {
+	j := f.j
+	kind, ok := f.output(o.Path)
+	if !ok {
+		return wire.RestoreFile{}, fmt.Errorf("%s is no output of the call", o.Path)
+	}
+	file := wire.RestoreFile{Path: kind.Path, Mode: o.Mode &^ result.ExactMode}
+	if o.Mode&result.ExactMode != 0 {
+		file.How |= wire.ExactMode
+	}
+	if kind.InPlace {
+		file.How |= wire.InPlace
+	}
+	if f.places != nil && kind.Text != nil {
+		text, err := storage.ReadBlob(ctx, j.s.Tier, o.Digest)
+		if err != nil {
+			return file, err
+		}
+		real, ok := kind.Text(text, f.places.RealText)
+		if !ok {
+			return file, fmt.Errorf("%s: not as the compiler lays it out", o.Path)
+		}
+		file.How |= wire.Inline
+		file.Blob = string(real)
+		return file, nil
+	}
+	var err error
+	if file.Blob, err = j.s.Blobs.Path(ctx, o.Digest); err != nil {
+		return file, err
+	}
+	if !kind.InPlace && j.s.HardLinks && o.Mode&0o111 == 0 { // a blob has the mode of a document
+		file.How |= wire.HardLink
+	}
+	return file, nil
+}
+
+// output returns what the call says of the output that is stored as path. The call may
+// spell it in another way.
+func (f *face) output(path string) (compiler.Output, bool) {
+	for _, o := range f.j.inv.Outputs {
+		if o.Path == path || f.place(o.Path) == f.place(path) {
+			return o, true
 		}
 	}
-	return false
+	return compiler.Output{}, false
 }
 
 // taken is a copy of an output that the compiler has just written.
 type taken struct {
-	path   string
+	compiler.Output
 	staged *cas.Staged
 	mode   uint32
 }
@@ -175,7 +205,7 @@ func (j *job) takeOutput(ctx context.Context, o compiler.Output, start filestate
 			return nil, err
 		}
 	}
-	return &taken{o.Path, staged, mode}, nil
+	return &taken{o, staged, mode}, nil
 }
 
 // contentsOf returns the outputs of a result by their absolute paths; nil for nil.
@@ -194,7 +224,7 @@ func (j *job) contentsOf(e *result.Result) map[string]digest.Digest {
 func contents(outputs []taken) func(path string) (*io.SectionReader, error) {
 	return func(path string) (*io.SectionReader, error) {
 		for _, t := range outputs {
-			if t.path == path {
+			if t.Path == path {
 				return t.staged.Content(), nil
 			}
 		}

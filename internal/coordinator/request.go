@@ -19,7 +19,7 @@ const maxPathSets = 8
 // requests remembers what calls like those seen before needed.
 type requests struct {
 	mu   sync.Mutex // guards all below; never held during input or output
-	byID map[digest.Digest]*list.Element
+	byID map[place]*list.Element
 	use  *list.List // of *request, the latest used first
 	cost int64
 }
@@ -29,13 +29,20 @@ type requests struct {
 const maxMemory = 96 << 20
 
 func newRequests() *requests {
-	return &requests{byID: make(map[digest.Digest]*list.Element), use: list.New()}
+	return &requests{byID: make(map[place]*list.Element), use: list.New()}
+}
+
+// place is a request in one place: what it is known to need is remembered by real
+// paths.
+type place struct {
+	id    digest.Digest
+	roots string // the real ones, "" where the request names all
 }
 
 // request is a call as far as it is known without looking at its inputs: what it
 // says, where, and which compiler it says it to.
 type request struct {
-	id     digest.Digest
+	place
 	leader chan struct{} // holds one token while a call compiles
 
 	mu     sync.Mutex // guards all below
@@ -60,19 +67,22 @@ type known struct {
 	resultOf digest.Digest
 }
 
-// get returns the request of a job.
-func (r *requests) get(j *job) (*request, error) {
-	id := requestID(j)
+// get returns the request of a face.
+func (r *requests) get(f *face) *request {
+	at := place{id: requestID(f)}
+	if f.places != nil {
+		at.roots = f.places.String()
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if e := r.byID[id]; e != nil {
+	if e := r.byID[at]; e != nil {
 		r.use.MoveToFront(e)
-		return e.Value.(*request), nil
+		return e.Value.(*request)
 	}
-	q := &request{id: id, leader: make(chan struct{}, 1), cost: 1 << 10}
-	r.byID[id] = r.use.PushFront(q)
+	q := &request{place: at, leader: make(chan struct{}, 1), cost: 1 << 10}
+	r.byID[at] = r.use.PushFront(q)
 	r.grow(q.cost)
-	return q, nil
+	return q
 }
 
 // spend tells that q now takes cost bytes.
@@ -89,7 +99,7 @@ func (r *requests) grow(by int64) {
 	r.cost += by
 	for r.cost > maxMemory && r.use.Len() > 1 {
 		q := r.use.Remove(r.use.Back()).(*request)
-		delete(r.byID, q.id)
+		delete(r.byID, q.place)
 		r.cost -= q.cost
 	}
 }
@@ -99,7 +109,7 @@ func (r *requests) grow(by int64) {
 //	request = "request 1" 0 toolchain 0 directory 0 path 0 count(args) arg* count(env) var*
 //
 // where arg and var are texts that end in a zero byte, which none of them holds.
-func requestID(j *job) digest.Digest {
+func requestID(f *face) digest.Digest {
 	h := digest.NewHasher()
 	var b strings.Builder
 	text := func(s string) { b.WriteString(s); b.WriteByte(0) }
@@ -113,11 +123,11 @@ func requestID(j *job) digest.Digest {
 		}
 	}
 	text("request 1")
-	text(j.tool.Digest.String())
-	text(j.call.Dir)
-	text(j.call.Path)
-	many(j.inv.Args)
-	many(j.inv.Env)
+	text(f.j.tool.Digest.String())
+	text(f.place(f.j.call.Dir))
+	text(f.j.call.Path)
+	many(f.args)
+	many(f.env)
 	_, _ = h.Write([]byte(b.String()))
 	return h.Digest()
 }

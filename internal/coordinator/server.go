@@ -12,6 +12,7 @@ import (
 	"github.com/cachepot/cachepot/internal/cas"
 	"github.com/cachepot/cachepot/internal/compiler"
 	"github.com/cachepot/cachepot/internal/filestate"
+	"github.com/cachepot/cachepot/internal/roots"
 	"github.com/cachepot/cachepot/internal/stats"
 	"github.com/cachepot/cachepot/internal/storage"
 	"github.com/cachepot/cachepot/internal/toolchain"
@@ -33,6 +34,8 @@ type Options struct {
 	// Fits reports whether a caller with this environment and working directory
 	// wants the configuration that this coordinator has.
 	Fits func(env []string, dir string) bool
+	// Roots finds the roots of a call. nil: all calls name their real paths.
+	Roots func(roots.Call) *roots.Map
 	// PerCall reads what the environment of one call asks for.
 	PerCall func(env []string) (recache, noCache bool, err error)
 	// Variables returns what the user, and the project that one of dirs belongs to,

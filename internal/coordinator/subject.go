@@ -14,7 +14,8 @@ const maxRecipes = 8
 // subject names what is compiled, whatever the flags, inputs and outputs: the
 // source in its directory. A miss is explained by the compiles of its subject.
 func (j *job) subject() digest.Digest {
-	return digest.Of([]byte("subject 1\x00" + j.call.Dir + "\x00" + j.inv.Source + "\x00" + j.inv.Language))
+	f := j.faces[0]
+	return digest.Of([]byte("subject 1\x00" + f.place(j.call.Dir) + "\x00" + f.place(j.inv.Source) + "\x00" + j.inv.Language))
 }
 
 // remember adds a recipe to those of a subject. A subject record has the form of

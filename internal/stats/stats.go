@@ -35,6 +35,8 @@ type Counters struct {
 	DistErrors           uint64   `json:"dist_errors"`
 	// NotStored counts successful compiles whose result was not stored, by reason.
 	NotStored Labels `json:"not_stored"`
+	// Located counts results that were stored for their own directory alone, by reason.
+	Located Labels `json:"located"`
 	// TimeSaved is the compile time of the results that were restored.
 	TimeSaved Duration `json:"time_saved"`
 	// Declined counts callers that the coordinator would not serve, by reason.

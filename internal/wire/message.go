@@ -246,7 +246,7 @@ type Restore struct {
 
 // RestoreFile is one output.
 type RestoreFile struct {
-	Blob string // path of the stored content
+	Blob string // path of the stored content; with Inline the content itself
 	Path string // where it goes, as the compiler would open it
 	Mode uint32 // permissions, before the umask
 	How  How
@@ -260,6 +260,7 @@ const (
 	InPlace   How = 1 << iota // truncate and write where the file exists: mode and inode stay
 	HardLink                  // link to the blob; Mode is the blob's own
 	ExactMode                 // Mode is not subject to the umask
+	Inline                    // the content is in the frame
 )
 
 // Append adds r as a whole frame to b.

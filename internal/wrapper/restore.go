@@ -36,11 +36,14 @@ func restoreFile(f *wire.RestoreFile) error {
 	if f.How&wire.HardLink != 0 && linkFile(f) == nil {
 		return nil
 	}
-	src, err := unix.Open(f.Blob, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0)
-	if err != nil {
-		return err
+	src := -1
+	if f.How&wire.Inline == 0 {
+		var err error
+		if src, err = unix.Open(f.Blob, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0); err != nil {
+			return err
+		}
+		defer unix.Close(src)
 	}
-	defer unix.Close(src)
 	if f.How&wire.InPlace != 0 {
 		return rewrite(src, f)
 	}
@@ -54,7 +57,7 @@ func rewrite(src int, f *wire.RestoreFile) error {
 	if err != nil {
 		return err
 	}
-	return copyAndClose(dst, src)
+	return fillAndClose(dst, src, f)
 }
 
 // replace puts a new file in the place of whatever is there, whole or not at all.
@@ -67,7 +70,7 @@ func replace(src int, f *wire.RestoreFile, exists bool) error {
 	if f.How&wire.ExactMode != 0 {
 		err = unix.Fchmod(dst, f.Mode)
 	}
-	if cerr := copyAndClose(dst, src); err == nil {
+	if cerr := fillAndClose(dst, src, f); err == nil {
 		err = cerr
 	}
 	if err == nil && exists {
@@ -106,10 +109,13 @@ func temporary(p string) string {
 	return dir(p) + "/.cachepot-" + strconv.Itoa(unix.Getpid()) + "-" + base(p)[:min(len(base(p)), 200)]
 }
 
-// copyAndClose fills dst with src, sharing its blocks where the file system can.
-func copyAndClose(dst, src int) error {
-	err := unix.IoctlFileClone(dst, src)
-	if err != nil {
+// fillAndClose fills dst with the content of f: the blob that is open as src, whose
+// blocks are shared where the file system can, or what the frame holds.
+func fillAndClose(dst, src int, f *wire.RestoreFile) error {
+	var err error
+	if f.How&wire.Inline != 0 {
+		err = writeAll(dst, []byte(f.Blob))
+	} else if err = unix.IoctlFileClone(dst, src); err != nil {
 		err = copyBytes(dst, src)
 	}
 	if cerr := unix.Close(dst); err == nil {

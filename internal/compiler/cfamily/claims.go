@@ -244,9 +244,29 @@ func (c *Claims) PathSet() (*action.PathSet, error) {
 		if s.Once {
 			set.Alone = append(set.Alone, p)
 		}
+		set.SpeaksOfFile = set.SpeaksOfFile || s.File && !ofLibrary(p)
+	}
+	for _, d := range c.cmd.Defines {
+		set.SpeaksOfFile = set.SpeaksOfFile || fileMacros([]byte(d))
 	}
 	set.Found = append(set.Found, c.opened...)
 	return set, nil
+}
+
+// ofLibrary reports whether p is a header of the C or C++ library: in their
+// assertions the name of a file is an argument, which the object then holds as it
+// is, and nothing else comes of it.
+func ofLibrary(p string) bool {
+	p = path.Clean(p)
+	if p == "/usr/include/assert.h" {
+		return true
+	}
+	for _, dir := range []string{"/usr/include/c++/", "/usr/include/x86_64-linux-gnu/c++/", "/usr/include/aarch64-linux-gnu/c++/", "/usr/lib/gcc/", "/usr/lib/llvm-"} {
+		if strings.HasPrefix(p, dir) {
+			return true
+		}
+	}
+	return false
 }
 
 // checkPieces refuses a call whose files could put together the name of a macro

@@ -110,42 +110,55 @@ type reader struct {
 	modes   int  // dependency modes seen
 	preproc bool // -fpreprocessed
 	wpFile  string
-	cc1     []string // values of -Xclang
-	cpp     []string // values of -Xpreprocessor
+	cc1     []string        // values of -Xclang
+	cpp     []string        // values of -Xpreprocessor
+	pathAt  []compiler.Span // as Invocation.PathAt
 }
 
 // read understands the expanded arguments of a call.
-func (d *Dialect) read(args []string, cplus bool) (*Command, error) {
-	r := &reader{d: d, cmd: &Command{CPlus: cplus, ExternalAs: !d.IntegratedAs, Epoch: d.Epoch}}
+func (d *Dialect) read(args []string, cplus bool) (*Command, []compiler.Span, error) {
+	r := &reader{d: d, cmd: &Command{CPlus: cplus, ExternalAs: !d.IntegratedAs, Epoch: d.Epoch}, pathAt: make([]compiler.Span, len(args))}
+	err := r.walk(args)
+	if err != nil {
+		return nil, nil, err
+	}
+	c, err := r.finish()
+	return c, r.pathAt, err
+}
+
+func (r *reader) walk(args []string) error {
 	for i := 0; i < len(args); {
 		arg := args[i]
-		if d.DashDash && arg == "--" {
-			for _, a := range args[i+1:] {
-				r.addSource(a)
+		if r.d.DashDash && arg == "--" {
+			for i++; i < len(args); i++ {
+				r.addSource(args[i])
+				r.pathAt[i] = compiler.Span{To: len(args[i])}
 			}
 			break
 		}
 		if arg == "-" {
-			return nil, compiler.NotCacheable("-")
+			return compiler.NotCacheable("-")
 		}
 		if len(arg) == 0 || arg[0] != '-' {
 			r.addSource(arg)
+			r.pathAt[i] = compiler.Span{To: len(arg)}
 			i++
 			continue
 		}
-		m, ok, missing := d.Options.lookup(args[i:])
+		m, ok, missing := r.d.Options.lookup(args[i:])
 		if !ok {
-			return nil, compiler.NotCacheable("unknown option: %s", optionName(arg))
+			return compiler.NotCacheable("unknown option: %s", optionName(arg))
 		}
 		if missing {
-			return nil, compiler.NotCacheable("option without its value: %s", m.Name)
+			return compiler.NotCacheable("option without its value: %s", m.Name)
 		}
 		if err := r.apply(m); err != nil {
-			return nil, err
+			return err
 		}
+		r.placed(i, m, args)
 		i += m.width
 	}
-	return r.finish()
+	return nil
 }
 
 func (r *reader) addSource(name string) {

@@ -41,3 +41,11 @@ func join(dir, name string) string {
 	}
 	return dir + "/" + name
 }
+
+// DepFile returns where the list of dependencies goes.
+func (c *Command) DepFile() string {
+	if c.Dep.File != "" {
+		return c.Dep.File
+	}
+	return c.Beside(".d")
+}

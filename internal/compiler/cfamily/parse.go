@@ -23,7 +23,7 @@ func (d *Dialect) Parse(call *compiler.Call) (*compiler.Invocation, error) {
 	if err != nil {
 		return nil, err
 	}
-	cmd, err := d.read(args, call.Tool.CPlus)
+	cmd, pathAt, err := d.read(args, call.Tool.CPlus)
 	if err != nil {
 		return nil, err
 	}
@@ -52,7 +52,7 @@ func (d *Dialect) Parse(call *compiler.Call) (*compiler.Invocation, error) {
 	if err := checkOutputs(call.Dir, outputs, known); err != nil {
 		return nil, err
 	}
-	return &compiler.Invocation{
+	inv := &compiler.Invocation{
 		Language: cmd.Lang.Label,
 		Source:   cmd.Source,
 		Part:     cmd.Lang.Name,
@@ -62,7 +62,9 @@ func (d *Dialect) Parse(call *compiler.Call) (*compiler.Invocation, error) {
 		Outputs:  outputs,
 		Known:    known,
 		Detail:   cmd,
-	}, nil
+	}
+	cmd.place(inv, pathAt)
+	return inv, nil
 }
 
 // knownFiles returns the source and the files that options name, absolute.

@@ -27,6 +27,8 @@ type Scan struct {
 	// Once: the file, or one that it imports, is read once however often it is
 	// included, where "the same file" is decided by more than its content.
 	Once bool
+	// File: the text speaks of the name that it is compiled under.
+	File bool
 	// Pieces are identifiers that "##" could join to a macro of time; Paste tells
 	// that the text uses it.
 	Pieces []string
@@ -57,6 +59,9 @@ func ScanText(text []byte) *Scan {
 	if s.Time = timeMacros(joined); s.Time != 0 {
 		s.Time = timeMacros(withoutComments(joined)) // system headers speak of them
 	}
+	if s.File = fileMacros(joined); s.File {
+		s.File = fileMacros(withoutComments(joined))
+	}
 	if s.Pieces, s.Paste = pieces(joined), pastes(joined); len(s.Pieces) > 0 {
 		s.Pieces = pieces(withoutComments(joined)) // prose is full of such words
 	}
@@ -68,6 +73,17 @@ func ScanText(text []byte) *Scan {
 		s.unclear(unclearMtime)
 	}
 	return s
+}
+
+// fileMacros reports whether text has what yields the name of a file as it was
+// called, or half of such a name that ## could join.
+func fileMacros(text []byte) bool {
+	for _, name := range []string{"FILE__", "BASE_FILE__", "__BASE_FILE", "__builtin_FILE", "source_location", "builtin_source_location"} {
+		if hasToken(text, name) {
+			return true
+		}
+	}
+	return pastes(text) && hasToken(text, "__FILE") // which glibc has for a type
 }
 
 // merge adds what other, a form of the same text, has besides.

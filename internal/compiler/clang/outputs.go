@@ -2,6 +2,7 @@ package clang
 
 import (
 	"regexp"
+	"strings"
 
 	"github.com/cachepot/cachepot/internal/compiler"
 	"github.com/cachepot/cachepot/internal/compiler/cfamily"
@@ -23,11 +24,7 @@ func outputs(c *cfamily.Command) ([]compiler.Output, error) {
 	out := []compiler.Output{{Path: c.ObjectPath(mainExt(c)), InPlace: alone && !c.Assembly && !c.ExternalAs}}
 	add := func(name string) { out = append(out, compiler.Output{Path: name, InPlace: true}) }
 	if c.Dep.On && c.Lang.Preprocess {
-		if c.Dep.File != "" {
-			add(c.Dep.File)
-		} else {
-			add(c.Beside(".d"))
-		}
+		out = append(out, compiler.Output{Path: c.DepFile(), InPlace: true, Text: depsText})
 	}
 	dwo, err := splitDwarf(c)
 	if err != nil {
@@ -114,4 +111,40 @@ func temps(c *cfamily.Command) ([]string, error) {
 		names = append(names, at(".s"))
 	}
 	return names, nil
+}
+
+// depsText moves the words of a dependency file.
+func depsText(text []byte, move func([]byte) []byte) ([]byte, bool) {
+	return cfamily.MoveDeps(text, move, writeDeps)
+}
+
+// writeDeps lays out a rule as clang does: 75 columns with room for a backslash.
+func writeDeps(b *strings.Builder, targets, deps []string) {
+	const columns = 75
+	column := 0
+	for i, t := range targets {
+		switch {
+		case i == 0:
+			column += len(t)
+		case column+len(t)+2 > columns:
+			column = len(t) + 2
+			b.WriteString(" \\\n  ")
+		default:
+			column += len(t) + 1
+			b.WriteByte(' ')
+		}
+		b.WriteString(t)
+	}
+	b.WriteByte(':')
+	column++
+	for _, d := range deps {
+		if column+len(d)+3 > columns {
+			b.WriteString(" \\\n ")
+			column = 2
+		}
+		b.WriteByte(' ')
+		b.WriteString(d)
+		column += len(d) + 1
+	}
+	b.WriteByte('\n')
 }

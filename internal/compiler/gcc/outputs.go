@@ -2,6 +2,7 @@ package gcc
 
 import (
 	"path"
+	"strings"
 
 	"github.com/cachepot/cachepot/internal/compiler"
 	"github.com/cachepot/cachepot/internal/compiler/cfamily"
@@ -31,11 +32,7 @@ func outputs(c *cfamily.Command) ([]compiler.Output, error) {
 		return nil, compiler.NotCompilation("-S of assembler text")
 	}
 	if c.Dep.On && c.Lang.Preprocess {
-		if c.Dep.File != "" {
-			add(c.Dep.File)
-		} else {
-			add(c.Beside(".d"))
-		}
+		out = append(out, compiler.Output{Path: c.DepFile(), InPlace: true, Text: depsText})
 	}
 	if c.SplitDwarf && !c.Assembly {
 		out = append(out, compiler.Output{Path: c.Beside(".dwo")})
@@ -92,4 +89,36 @@ func temps(c *cfamily.Command) []string {
 		names = append(names, at(".s"))
 	}
 	return names
+}
+
+// depsText moves the words of a dependency file.
+func depsText(text []byte, move func([]byte) []byte) ([]byte, bool) {
+	return cfamily.MoveDeps(text, move, writeDeps)
+}
+
+// writeDeps lays out a rule as gcc does: a word that would go beyond column 72 is put on
+// a line of its own.
+func writeDeps(b *strings.Builder, targets, deps []string) {
+	column := 0
+	word := func(w string) {
+		if column > 0 {
+			if column+len(w) > 72 {
+				b.WriteString(" \\\n")
+				column = 0
+			}
+			b.WriteByte(' ')
+			column++
+		}
+		b.WriteString(w)
+		column += len(w)
+	}
+	for _, t := range targets {
+		word(t)
+	}
+	b.WriteByte(':')
+	column++
+	for _, d := range deps {
+		word(d)
+	}
+	b.WriteByte('\n')
 }

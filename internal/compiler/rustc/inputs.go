@@ -42,7 +42,7 @@ func (l *Language) Inputs(call *compiler.Call, inv *compiler.Invocation, seen *c
 func (l *Language) ruledInputs(call *compiler.Call, inv *compiler.Invocation, deps *depInfo, seen *compiler.Observed) (*action.PathSet, error) {
 	d := inv.Detail.(*detail)
 	c := d.cmd
-	set := &action.PathSet{Paths: append(slices.Clone(inv.Known), stdSources), EnvNames: deps.env}
+	set := &action.PathSet{Paths: append(slices.Clone(inv.Known), stdSources), EnvNames: deps.env, Leading: leading(c.dir, deps)}
 	if _, err := os.Lstat(stdSources); err == nil {
 		return nil, compiler.NotCacheable("sources at %s", stdSources)
 	}

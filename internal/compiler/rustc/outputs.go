@@ -17,7 +17,11 @@ func (c *command) outputs() []compiler.Output {
 	var outs []compiler.Output
 	for _, k := range sortedKeys(c.emit) {
 		if k != "link" {
-			outs = append(outs, compiler.Output{Path: c.output(k), InPlace: k == "dep-info", Unlinks: k != "dep-info"})
+			out := compiler.Output{Path: c.output(k), InPlace: k == "dep-info", Unlinks: k != "dep-info"}
+			if k == "dep-info" {
+				out.Text = depText
+			}
+			outs = append(outs, out)
 			continue
 		}
 		for _, l := range c.linked() {

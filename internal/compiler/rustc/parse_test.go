@@ -4,9 +4,11 @@ import (
 	"errors"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/cachepot/cachepot/internal/compiler"
 	"github.com/cachepot/cachepot/internal/digest"
@@ -181,8 +183,44 @@ func TestParseCargo(t *testing.T) {
 		},
 		Known: []string{dir + "/src/lib.rs", dir + "/spec.json", dir + "/p.profdata", "/t/known.rmeta"},
 	}
-	if d := cmp.Diff(want, inv); d != "" {
+	inv.PathAt, inv.Maps, inv.Also, inv.Located = nil, nil, "", "" // TestPlaces
+	if d := cmp.Diff(want, inv, cmpopts.IgnoreFields(compiler.Output{}, "Text")); d != "" {
 		t.Errorf("-want +got\n%s", d)
+	}
+}
+
+// TestPlaces: where in its arguments a call names files.
+func TestPlaces(t *testing.T) {
+	args := []string{"--crate-name=x", "/s/lib.rs", "--out-dir", "/o", "--out-dir=/p", "-L", "dependency=/d", "-Lnative=/n", "-L", "/l", "--extern", "a=/x/liba.rlib",
+		"--extern=noprelude:b=/x/libb.so", "--extern", "c", "--emit=dep-info=/e", "--emit", "link,metadata=/m", "-Cprofile-use=/u", "-C", "linker=/k",
+		"-C", "metadata=/no", "--cfg", "feature=\"/no\"", "--remap-path-prefix=/f=/t", "--target", "/spec.json", "--target=x86_64", "-g"}
+	var got []string
+	for i, at := range pathsAt(args) {
+		if at.To > 0 {
+			got = append(got, args[i][at.From:at.To])
+		}
+	}
+	want := strings.Fields("/s/lib.rs /o /p /d /n /l /x/liba.rlib /x/libb.so /e /u /k /f /spec.json")
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("-want +got\n%s", d)
+	}
+}
+
+// TestLeading: OUT_DIR that only leads to what is included can be moved.
+func TestLeading(t *testing.T) {
+	dir := t.TempDir()
+	for text, want := range map[string]bool{
+		"include!(concat!(env!(\"OUT_DIR\"), \"/x.rs\"));":                                     true,
+		"const B: &[u8] = include_bytes![ ::core::concat!( std::env!{\"OUT_DIR\"} , \"/x\")];": true,
+		"const D: &str = env!(\"OUT_DIR\");":                                                   false,
+		"include!(concat!(env!(\"OUT_DIR\"), \"/x.rs\")); const D: &str = env!(\"OUT_DIR\");":  false,
+		"const N: usize = concat!(env!(\"OUT_DIR\"), \"/x.rs\").len();":                        false,
+		"fn f() {}": false,
+	} {
+		project{"x.rs": text}.write(t, dir)
+		if got := leadsOnly(dir, []string{"x.rs"}); got != want {
+			t.Errorf("%s: %v", text, got)
+		}
 	}
 }
 

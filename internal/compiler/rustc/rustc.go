@@ -80,6 +80,7 @@ func (l *Language) Parse(call *compiler.Call) (*compiler.Invocation, error) {
 	if err := cmd.checkOutputs(inv); err != nil {
 		return nil, err
 	}
+	d.place(inv)
 	return inv, nil
 }
 

@@ -46,7 +46,7 @@ func (l *Language) watchedInputs(call *compiler.Call, inv *compiler.Invocation, 
 	}
 	names := append(slices.Clone(d.named), deps.env...)
 	slices.Sort(names)
-	set := &action.PathSet{Paths: slices.Clone(inv.Known), EnvNames: slices.Compact(names), Listings: found.listings}
+	set := &action.PathSet{Paths: slices.Clone(inv.Known), EnvNames: slices.Compact(names), Listings: found.listings, Leading: leading(c.dir, deps), Asked: deps.env}
 	for _, s := range c.dirs { // crates in them are opened by their resolved names
 		set.Paths = append(set.Paths, under(c.dir, s.dir))
 	}

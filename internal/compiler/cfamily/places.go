@@ -1,0 +1,97 @@
+package cfamily
+
+import (
+	"strings"
+
+	"github.com/cachepot/cachepot/internal/compiler"
+)
+
+// placed notes where paths begin in the arguments that m stands for, the first of
+// which is number i.
+func (r *reader) placed(i int, m match, args []string) {
+	at := pathIn(m)
+	if at < 0 {
+		return
+	}
+	if m.width == 2 {
+		i, at = i+1, 0
+	}
+	end := len(args[i])
+	if isMap(args[i]) { // what comes behind the sign is in the object
+		end = at + strings.IndexByte(args[i][at:]+"=", '=')
+	}
+	r.pathAt[i] = compiler.Span{From: at, To: end}
+}
+
+// isMap reports whether arg replaces the beginnings of paths.
+func isMap(arg string) bool {
+	return strings.HasPrefix(arg, "-fdebug-prefix-map=") || strings.HasPrefix(arg, "-ffile-prefix-map=") || strings.HasPrefix(arg, "-fmacro-prefix-map=")
+}
+
+// pathIn returns where in the argument of an option a path begins, 0 where it is the
+// next one; negative where its value is no path.
+func pathIn(m match) int {
+	switch m.Effect {
+	case Output, DirUser, DirQuote, DirSystem, DirAfter, Force, DepFile, DepTarget, ReadFile, NotesFile, AuxInfo, Serialize, Prefix, Specs:
+		return len(m.Name)
+	case ToPreprocessor:
+		if i := strings.LastIndexByte(m.value, ','); i >= 0 && (strings.HasPrefix(m.value, "-MD,") || strings.HasPrefix(m.value, "-MMD,")) {
+			return len(m.Name) + i + 1
+		}
+	case Search, Pure:
+		switch m.Name {
+		case "--sysroot", "--sysroot=", "-isysroot", "-L":
+			return len(m.Name)
+		}
+		if isMap(m.raw) {
+			return strings.IndexByte(m.raw, '=') + 1
+		}
+	}
+	return -1
+}
+
+// place fills in what the coordinator needs to name the call by other places.
+func (c *Command) place(inv *compiler.Invocation, pathAt []compiler.Span) {
+	inv.PathAt = pathAt
+	inv.PathVars = []string{"CPATH", "C_INCLUDE_PATH", "CPLUS_INCLUDE_PATH", "OBJC_INCLUDE_PATH", "OBJCPLUS_INCLUDE_PATH",
+		"PATH", "LIBRARY_PATH", "LD_LIBRARY_PATH", "PWD"}
+	inv.Spelled = append(inv.Spelled, c.Source)
+	for _, list := range [][]string{c.User, c.Quote, c.System, c.After, c.Forced} {
+		inv.Spelled = append(inv.Spelled, list...)
+	}
+	for _, name := range inv.PathVars[:5] {
+		inv.Spelled = append(inv.Spelled, strings.Split(compiler.Environ(inv.Env).Get(name), ":")...)
+	}
+	inv.Located = c.located(inv.Args)
+	for _, a := range inv.Args {
+		if strings.HasPrefix(a, "-g") && a != "-g0" {
+			inv.Maps = func(real, name string) []string { return []string{"-fdebug-prefix-map=" + real + "=" + name} }
+		}
+	}
+}
+
+// located returns why a call has to name its real directories, as far as its words
+// tell.
+func (c *Command) located(args []string) string {
+	switch {
+	case c.Notes:
+		return "coverage data has its directory"
+	case c.LTO, c.Bitcode:
+		return "bitcode cannot be searched for directories"
+	case c.Watched:
+		return "options whose files are found by watching"
+	}
+	for _, a := range args {
+		switch {
+		case strings.HasPrefix(a, "-fprofile-"):
+			return "profiles are found by directory"
+		case strings.HasPrefix(a, "-frecord-"), strings.HasPrefix(a, "-grecord-command-line"):
+			return "the command line is recorded"
+		case strings.HasPrefix(a, "-gz"):
+			return "compressed debug information cannot be searched for directories"
+		case a == "-funique-internal-linkage-names":
+			return "names of symbols are made from that of the file"
+		}
+	}
+	return ""
+}

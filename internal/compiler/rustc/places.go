@@ -1,0 +1,150 @@
+package rustc
+
+import (
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/cachepot/cachepot/internal/compiler"
+)
+
+// place fills in what the coordinator needs to name the call by other places.
+func (d *detail) place(inv *compiler.Invocation) {
+	c := d.cmd
+	inv.PathAt = pathsAt(c.args)
+	for _, kv := range inv.Env {
+		if name := compiler.Name(kv); isPathVariable(name) {
+			inv.PathVars = append(inv.PathVars, name)
+		}
+	}
+	inv.Also = under(c.dir, c.outDir)
+	inv.Located = d.located()
+	inv.Maps = func(real, name string) []string { return []string{"--remap-path-prefix=" + real + "=" + name} }
+	if c.clippy {
+		inv.MapsAt = 1 // behind the path of rustc
+	}
+}
+
+// located returns why a call has to name its real directories, as far as its words
+// tell.
+func (d *detail) located() string {
+	switch {
+	case d.foreign:
+		return "macros of the build are loaded, and what they look at cannot be told"
+	case d.cmd.anyKind:
+		return "crates in a -L without a kind"
+	}
+	for i, a := range d.cmd.args {
+		option := strings.TrimPrefix(a, "-C")
+		if a == "-C" || a == "--codegen" {
+			option = d.cmd.args[min(i+1, len(d.cmd.args)-1)]
+		}
+		name, value, _ := strings.Cut(strings.ReplaceAll(option, "_", "-"), "=")
+		switch name {
+		case "instrument-coverage", "profile-generate", "profile-use":
+			return "coverage data has its directory"
+		case "rpath":
+			if value != "no" && value != "off" {
+				return "paths between directories are recorded"
+			}
+		}
+	}
+	return ""
+}
+
+// pathsAt returns where in each argument a path stands.
+func pathsAt(args []string) []compiler.Span {
+	at := make([]compiler.Span, len(args))
+	for i := 0; i < len(args); i++ {
+		a := args[i]
+		if !strings.HasPrefix(a, "-") {
+			at[i] = compiler.Span{To: len(a)}
+			continue
+		}
+		name, value, glued := split(a)
+		if !takesValue(name) {
+			continue
+		}
+		start := len(a) - len(value)
+		if !glued {
+			if i++; i == len(args) {
+				break
+			}
+			value, start = args[i], 0
+		}
+		if in := pathIn(name, value); in >= 0 {
+			end := len(args[i])
+			if name == "--remap-path-prefix" { // what comes behind the sign is written
+				end = start + max(strings.LastIndexByte(value, '='), 0)
+			}
+			at[i] = compiler.Span{From: start + in, To: end}
+		}
+	}
+	return at
+}
+
+// pathIn returns where in the value of an option a path begins, negative where there is
+// none.
+func pathIn(name, value string) int {
+	behind := strings.IndexByte(value, '=') + 1
+	switch name {
+	case "--out-dir", "--remap-path-prefix":
+		return 0
+	case "--target":
+		if isTargetFile(value) {
+			return 0
+		}
+	case "-L":
+		return behind
+	case "--extern":
+		if behind > 0 {
+			return behind
+		}
+	case "--emit":
+		if behind > 0 && !strings.Contains(value, ",") {
+			return behind
+		}
+	case "-C", "--codegen":
+		switch strings.ReplaceAll(value[:max(behind, 1)-1], "_", "-") {
+		case "profile-use", "linker", "ar":
+			return behind
+		}
+	}
+	return -1
+}
+
+// isPathVariable reports whether the value of a variable is a path, or a list of them.
+func isPathVariable(name string) bool {
+	return name == "LD_LIBRARY_PATH" || name == "PATH" || name == "OUT_DIR" || name == "PWD" || strings.HasPrefix(name, "CARGO_")
+}
+
+// leadsOnly reports whether the sources use OUT_DIR for nothing but the names of files
+// that they include.
+func leadsOnly(dir string, files []string) bool {
+	includes := regexp.MustCompile(`\binclude(?:_str|_bytes)?!\s*[(\[{]\s*(?:(?:::)?(?:core|std)::)?concat!\s*[(\[{]\s*(?:(?:::)?(?:core|std)::)?env!\s*[(\[{]\s*"OUT_DIR"`)
+	found := false
+	for _, f := range files {
+		text, err := os.ReadFile(under(dir, f))
+		if err != nil {
+			return false
+		}
+		n := strings.Count(string(text), "OUT_DIR")
+		if n != len(includes.FindAllIndex(text, -1)) {
+			return false
+		}
+		found = found || n > 0
+	}
+	return found
+}
+
+// leading returns those of the variables that only lead to files.
+func leading(dir string, deps *depInfo) []string {
+	if slices.Contains(deps.env, "OUT_DIR") && leadsOnly(dir, deps.files) {
+		return []string{"OUT_DIR"}
+	}
+	return nil
+}
+
+// depText moves the words of a dependency list, which no line is broken in.
+func depText(text []byte, move func([]byte) []byte) ([]byte, bool) { return move(text), true }

@@ -1,0 +1,223 @@
+package coordinator
+
+import (
+	"slices"
+
+	"github.com/cachepot/cachepot/internal/action"
+	"github.com/cachepot/cachepot/internal/compiler"
+	"github.com/cachepot/cachepot/internal/filestate"
+	"github.com/cachepot/cachepot/internal/roots"
+	"github.com/cachepot/cachepot/internal/tree"
+)
+
+// face is one of the two ways in which a call names what it looks at: by the places
+// that are the same for everybody, or by the real ones. See docs/adr/0009.
+type face struct {
+	j      *job
+	places *roots.Map // nil: the real ones
+	req    *request
+	args   []string // argv[1:] less MessageArgs
+	env    []string // Invocation.Env
+}
+
+// takeFaces finds out in which ways the call can be named, and which arguments have
+// it write the names of its roots.
+func (j *job) takeFaces() {
+	located := &face{j: j, args: j.inv.Args, env: j.inv.Env}
+	j.faces = []*face{located}
+	if j.s.Roots == nil {
+		located.take()
+		return
+	}
+	shared, why := j.shared()
+	if j.located = why; shared != nil {
+		j.maps = j.mapArgs(shared.places.Spellings(), func(r roots.Root) string { return r.Real })
+		located.args = slices.Insert(slices.Clone(j.inv.Args), j.inv.MapsAt, j.maps...)
+		shared.args = slices.Insert(shared.args, j.inv.MapsAt, j.mapArgs(shared.places.Roots(), func(r roots.Root) string { return r.Fixed })...)
+		j.faces = []*face{shared, located}
+		shared.take()
+	}
+	located.take()
+}
+
+// take finds the request of the face.
+func (f *face) take() { f.req = f.j.s.requests.get(f) }
+
+// mapArgs returns the arguments that have the compiler write the names of roots.
+func (j *job) mapArgs(list []roots.Root, of func(roots.Root) string) []string {
+	if j.inv.Maps == nil {
+		return nil
+	}
+	var args []string
+	for _, r := range list {
+		args = append(args, j.inv.Maps(of(r), r.Name)...)
+	}
+	return args
+}
+
+// shared returns the face by fixed places, or why there is none.
+func (j *job) shared() (*face, string) {
+	if j.inv.Located != "" {
+		return nil, j.inv.Located
+	}
+	if j.inv.PathAt == nil {
+		return nil, "paths in its arguments are not known"
+	}
+	m := j.s.Roots(roots.Call{Dir: j.call.Dir, Source: j.at(j.inv.Source), PWD: j.call.Env.Get("PWD"), Also: j.inv.Also, Env: j.call.Env.Get})
+	if m == nil {
+		return nil, "no project around it"
+	}
+	if m.Within(j.call.Path) {
+		return nil, "the compiler lies in the project"
+	}
+	if m = m.Spelled(j.paths()); m == nil {
+		return nil, "the project's directory is spelled in two ways"
+	}
+	f := &face{j: j, places: m}
+	for i, a := range j.inv.Args {
+		at := j.inv.PathAt[i]
+		a = a[:at.From] + m.Fixed(a[at.From:at.To]) + a[at.To:]
+		if m.Names([]byte(a)) != "" {
+			return nil, "an argument that is no path names the project's directory"
+		}
+		f.args = append(f.args, a)
+	}
+	for _, kv := range j.inv.Env {
+		if name := compiler.Name(kv); slices.Contains(j.inv.PathVars, name) {
+			kv = name + "=" + m.FixedList(kv[len(name)+1:])
+		}
+		if m.Names([]byte(kv)) != "" {
+			return nil, "a variable names the project's directory"
+		}
+		f.env = append(f.env, kv)
+	}
+	return f, ""
+}
+
+// paths returns the paths in the arguments.
+func (j *job) paths() []string {
+	var all []string
+	for i, a := range j.inv.Args {
+		if at := j.inv.PathAt[i]; at.To > 0 {
+			all = append(all, a[at.From:at.To])
+		}
+	}
+	return all
+}
+
+// place returns the name of a path in this face.
+func (f *face) place(p string) string {
+	if f.places == nil {
+		return p
+	}
+	return f.places.Fixed(p)
+}
+
+// placeVars returns variables with their values named as in this face.
+func (f *face) placeVars(env []string) []string {
+	if f.places == nil {
+		return env
+	}
+	out := make([]string, len(env))
+	for i, kv := range env {
+		name := compiler.Name(kv)
+		out[i] = name + "=" + f.places.Fixed(kv[len(name)+1:])
+	}
+	return out
+}
+
+// real undoes place.
+func (f *face) real(p string) string {
+	if f.places == nil {
+		return p
+	}
+	return f.places.Real(p)
+}
+
+// realPaths is what a path set that was stored names here.
+func (f *face) realPaths(ps *action.PathSet) *action.PathSet {
+	if f.places == nil {
+		return ps
+	}
+	return ps.Mapped(f.places.Real)
+}
+
+// storedPaths undoes realPaths.
+func (f *face) storedPaths(ps *action.PathSet) *action.PathSet {
+	if f.places == nil {
+		return ps
+	}
+	return ps.Mapped(f.places.Fixed)
+}
+
+// actions returns the action of the call over the inputs in snap, in its two
+// forms: for a compiler that has nothing to say, and for one that has.
+func (f *face) actions(snap *filestate.Snapshot, env []string) (silent, loud *action.Canonical, err error) {
+	var b tree.Builder
+	f.j.tool.AddTo(&b)
+	f.addInputs(snap, &b)
+	b.Dir(f.place(f.j.call.Dir))
+	t, err := b.Build()
+	if err != nil {
+		return nil, nil, err
+	}
+	cmd := f.command(env)
+	if silent, err = action.New(cmd, t.Root, f.j.s.ISA); err != nil {
+		return nil, nil, err
+	}
+	loud, err = action.New(f.j.loud(cmd), t.Root, f.j.s.ISA)
+	return silent, loud, err
+}
+
+func (f *face) addInputs(snap *filestate.Snapshot, b *tree.Builder) {
+	if f.places == nil {
+		snap.AddTo(b)
+		return
+	}
+	for _, file := range snap.Files() {
+		b.File(f.place(file.Path), file.Digest, file.ID.Executable())
+	}
+	for _, l := range snap.Links() {
+		b.Symlink(f.place(l[0]), f.place(l[1]))
+	}
+	for _, d := range snap.Dirs() {
+		if !f.places.Above(d) { // it is there because the root is
+			b.Dir(f.place(d))
+		}
+	}
+}
+
+// command is what runs, with the variables that were looked at by name.
+func (f *face) command(env []string) *action.Command {
+	cmd := &action.Command{
+		Args: append([]string{f.j.call.Path}, f.args...),
+		Env:  merge(f.env, f.placeVars(env)),
+		Dir:  f.place(f.j.call.Dir),
+	}
+	for _, o := range f.j.inv.Outputs {
+		cmd.Outputs = append(cmd.Outputs, f.place(o.Path))
+	}
+	return cmd
+}
+
+// recipe writes out the action that k stands for.
+func (f *face) recipe(k *known, cmd *action.Command) *action.Recipe {
+	r := &action.Recipe{Request: f.req.id, Toolchain: k.tool, Part: f.j.inv.Part, PathSet: k.id, Command: *cmd}
+	for _, file := range k.snap.Files() {
+		r.Files = append(r.Files, action.RecipeFile{Path: f.place(file.Path), Digest: file.Digest, Executable: file.ID.Executable()})
+	}
+	for _, l := range k.snap.Links() {
+		r.Links = append(r.Links, action.RecipeLink{Path: f.place(l[0]), Target: f.place(l[1])})
+	}
+	for _, d := range k.snap.Dirs() {
+		if f.places == nil || !f.places.Above(d) {
+			r.Dirs = append(r.Dirs, f.place(d))
+		}
+	}
+	if f.places != nil {
+		for _, root := range f.places.Roots() {
+			r.Roots = append(r.Roots, action.RecipeRoot{Place: root.Fixed, Real: root.Real})
+		}
+	}
+	return r
+}

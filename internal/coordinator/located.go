@@ -1,0 +1,149 @@
+package coordinator
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"slices"
+
+	"github.com/cachepot/cachepot/internal/action"
+	"github.com/cachepot/cachepot/internal/compiler"
+	"github.com/cachepot/cachepot/internal/result"
+	"github.com/cachepot/cachepot/internal/roots"
+	"github.com/cachepot/cachepot/internal/stats"
+	"github.com/cachepot/cachepot/internal/wire"
+)
+
+// faceOf decides under which face a run is stored. For the shared one it puts fixed
+// places into the outputs that are text.
+func (j *job) faceOf(ctx context.Context, x *wire.Exited, paths *action.PathSet, outputs []taken, n *Note) (*face, error) {
+	located := j.faces[len(j.faces)-1]
+	if j.s.Roots == nil {
+		return located, nil
+	}
+	why := j.located
+	if f := j.faces[0]; f != located {
+		var err error
+		if why, err = f.betrayed(ctx, x, paths, outputs); err != nil {
+			return nil, err
+		}
+		if why == "" {
+			return f, nil
+		}
+	}
+	j.s.Stats.Do(func(c *stats.Counters) { c.Located.Add(why) })
+	n.Reason = "stored for this directory alone: " + why
+	return located, nil
+}
+
+// betrayed returns how the real places show in what a run has left, "" where they
+// do not.
+func (f *face) betrayed(ctx context.Context, x *wire.Exited, paths *action.PathSet, outputs []taken) (string, error) {
+	if paths.SpeaksOfFile && slices.ContainsFunc(f.j.inv.Spelled, f.places.Within) {
+		return "a source asks for its own name, which holds the project's directory", nil
+	}
+	asked := paths.Asked
+	if asked == nil {
+		asked = paths.EnvNames
+	}
+	for _, kv := range lookup(f.j.call.Env, asked) {
+		if f.places.Names([]byte(kv)) != "" && !slices.Contains(paths.Leading, compiler.Name(kv)) {
+			return "a source asks for a variable that names the project's directory", nil
+		}
+	}
+	for _, text := range [][]byte{x.Stdout, x.Stderr} {
+		fixed := f.places.FixedText(text)
+		switch {
+		case f.places.Names(fixed) != "":
+			return "messages name the project's directory", nil
+		case !bytes.Equal(fixed, text) && f.j.msg.Columns > 0:
+			return "messages name the project's directory, and are wrapped for a terminal", nil
+		}
+	}
+	for i := range outputs {
+		if why, err := f.move(ctx, &outputs[i]); why != "" || err != nil {
+			return why, err
+		}
+	}
+	return "", nil
+}
+
+// move puts fixed places into an output that is text, and looks for real ones in any
+// other.
+func (f *face) move(ctx context.Context, t *taken) (string, error) {
+	const betrayed = "an output names the project's directory"
+	if t.Text == nil {
+		named, err := names(f.places, t.staged.Content())
+		if named {
+			return betrayed, nil
+		}
+		return "", err
+	}
+	text, err := io.ReadAll(t.staged.Content())
+	if err != nil {
+		return "", err
+	}
+	fixed, ok := t.Text(text, f.places.FixedText)
+	if !ok {
+		return "a list of dependencies is laid out in an unknown way", nil
+	}
+	if f.places.Names(fixed) != "" {
+		return betrayed, nil
+	}
+	if bytes.Equal(fixed, text) {
+		return "", nil
+	}
+	again, err := f.j.s.Blobs.StageBytes(ctx, fixed)
+	if err != nil {
+		return "", err
+	}
+	t.staged.Discard()
+	t.staged = again
+	return "", nil
+}
+
+// names reports whether content speaks of a root.
+func names(m *roots.Map, content io.Reader) (bool, error) {
+	const overlap = 4096 // a path is no longer
+	buf := make([]byte, 0, 1<<20)
+	for {
+		n, err := io.ReadFull(content, buf[len(buf):cap(buf)])
+		buf = buf[:len(buf)+n]
+		if m.Names(buf) != "" {
+			return true, nil
+		}
+		if err == io.EOF || err == io.ErrUnexpectedEOF {
+			return false, nil
+		}
+		if err != nil {
+			return false, err
+		}
+		buf = append(buf[:0], buf[len(buf)-overlap:]...)
+	}
+}
+
+// stored returns e as it is kept: by the names of the face. The digests of text
+// outputs are those of text with fixed places already.
+func (f *face) stored(e *result.Result) *result.Result {
+	if f.places == nil {
+		return e
+	}
+	out := *e
+	out.Stdout, out.Stderr = f.places.FixedText(e.Stdout), f.places.FixedText(e.Stderr)
+	out.Outputs = slices.Clone(e.Outputs)
+	for i := range out.Outputs {
+		out.Outputs[i].Path = f.place(out.Outputs[i].Path)
+	}
+	return &out
+}
+
+// toReal undoes stored, in e itself.
+func (f *face) toReal(e *result.Result) {
+	if f.places == nil {
+		return
+	}
+	e.Stdout, e.Stderr = f.places.RealText(e.Stdout), f.places.RealText(e.Stderr)
+	for i := range e.Outputs {
+		e.Outputs[i].Path = f.real(e.Outputs[i].Path)
+	}
+}
