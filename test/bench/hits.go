@@ -71,20 +71,13 @@ func timeWorkload(ctx context.Context, b *bench, w workload, caches []system, fl
 	}
 	defer null.Close()
 	var runners []*runner
-	defer func() {
-		for _, r := range runners {
-			err = errors.Join(err, r.in.close())
-		}
-	}()
-	for _, s := range caches {
-		if !s.handles(w.lang) {
-			continue
-		}
-		in, err := launch(ctx, b, s)
-		if err != nil {
-			return nil, err
-		}
-		r := &runner{in: in, series: &series{Call: w.name, System: s.name, Reads: w.about}}
+	running, err := launchAll(ctx, b, caches, w.lang)
+	defer func() { err = errors.Join(err, closeAll(running)) }()
+	if err != nil {
+		return nil, err
+	}
+	for _, in := range running {
+		r := &runner{in: in, series: &series{Call: w.name, System: in.name, Reads: w.about}}
 		runners = append(runners, r)
 		of = append(of, r.series)
 	}

@@ -60,20 +60,13 @@ func timeMisses(ctx context.Context, b *bench, w workload, all []system) (of []*
 		return nil, err
 	}
 	defer null.Close()
-	defer func() {
-		for _, m := range of {
-			err = errors.Join(err, m.in.close())
-		}
-	}()
-	for _, s := range all {
-		if !s.handles(w.lang) {
-			continue
-		}
-		in, err := launch(ctx, b, s)
-		if err != nil {
-			return of, err
-		}
-		of = append(of, &missed{Call: w.name, System: s.name, in: in})
+	running, err := launchAll(ctx, b, all, w.lang)
+	defer func() { err = errors.Join(err, closeAll(running)) }()
+	if err != nil {
+		return nil, err
+	}
+	for _, in := range running {
+		of = append(of, &missed{Call: w.name, System: in.name, in: in})
 	}
 	number := 0
 	calls := 1

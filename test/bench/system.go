@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -159,6 +160,31 @@ func launch(ctx context.Context, b *bench, s system) (*instance, error) {
 		}
 	}
 	return in, nil
+}
+
+// launchAll launches those of the systems that handle a language. Where one fails, those
+// that were launched are returned with the error.
+func launchAll(ctx context.Context, b *bench, systems []system, lang string) ([]*instance, error) {
+	var all []*instance
+	for _, s := range systems {
+		if !s.handles(lang) {
+			continue
+		}
+		in, err := launch(ctx, b, s)
+		if err != nil {
+			return all, err
+		}
+		all = append(all, in)
+	}
+	return all, nil
+}
+
+func closeAll(all []*instance) error {
+	var err error
+	for _, in := range all {
+		err = errors.Join(err, in.close())
+	}
+	return err
 }
 
 func (in *instance) admin(ctx context.Context, args []string) error {
