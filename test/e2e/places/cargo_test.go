@@ -34,26 +34,15 @@ func crates() map[string]string {
 }
 
 // cargo builds the workspace in place.
-func cargo(t *testing.T, i *harness.Instance, base, place, more string) (hits, misses, located uint64) {
+func cargo(t *testing.T, i *harness.Instance, base, place string) (hits, misses, located uint64) {
 	t.Helper()
-	dir := filepath.Join(base, place)
-	if err := os.RemoveAll(filepath.Join(base, strings.Split(place, "/")[0])); err != nil {
-		t.Fatal(err)
-	}
-	for name, text := range crates() {
-		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
+	_, dir := lay(t, base, place, crates())
 	before, err := i.Stats()
 	if err != nil {
 		t.Fatal(err)
 	}
 	env := append(i.Env, "RUSTC_WRAPPER="+i.Wrapper, "CARGO_INCREMENTAL=0")
-	r, err := harness.Run(dir, dir, "cargo build --offline -q && target/debug/app"+more, env, nil)
+	r, err := harness.Run(dir, dir, "cargo build --offline -q && target/debug/app", env, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,25 +70,18 @@ func cargo(t *testing.T, i *harness.Instance, base, place, more string) (hits, m
 // what it gets is what it would have made itself.
 func TestCargo(t *testing.T) {
 	t.Parallel()
-	base, err := os.MkdirTemp("", "places-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(base) })
-	if base, err = filepath.EvalSymlinks(base); err != nil {
-		t.Fatal(err)
-	}
+	base := newBase(t)
 	i, fresh := newInstance(t), newInstance(t)
-	_, all, located := cargo(t, i, base, one, "")
+	_, all, located := cargo(t, i, base, one)
 	if located != 1 {
 		t.Errorf("%d calls are located, want 1", located)
 	}
-	hits, misses, located := cargo(t, i, base, two, "")
+	hits, misses, located := cargo(t, i, base, two)
 	if misses != 1 || located != 1 || hits != all-1 {
 		t.Errorf("moved: %d hits, %d misses, %d located; there were %d calls", hits, misses, located, all)
 	}
 	moved := products(t, base, two)
-	cargo(t, fresh, base, two, "")
+	cargo(t, fresh, base, two)
 	made := products(t, base, two)
 	for name, text := range made {
 		if moved[name] != text {

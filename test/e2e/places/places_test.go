@@ -114,14 +114,7 @@ func TestPlaces(t *testing.T) {
 // run builds the project in one place, then in another, and compares what comes of
 // that with a build there that knows of no other place.
 func (tc *testCase) run(t *testing.T, cc string) {
-	base, err := os.MkdirTemp("", "places-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(base) })
-	if base, err = filepath.EvalSymlinks(base); err != nil {
-		t.Fatal(err)
-	}
+	base := newBase(t)
 	i, fresh := newInstance(t), newInstance(t)
 	tc.build(t, i, base, one, i.Wrapper+" "+cc, "stored")
 	moved := tc.build(t, i, base, two, i.Wrapper+" "+cc, tc.want)
@@ -148,6 +141,40 @@ func (tc *testCase) run(t *testing.T, cc string) {
 	}
 }
 
+// newBase returns a directory for both places. The tests' own would have their names in
+// it, which are no paths that can be moved.
+func newBase(t *testing.T) string {
+	t.Helper()
+	base, err := os.MkdirTemp("", "places-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(base) })
+	if base, err = filepath.EvalSymlinks(base); err != nil {
+		t.Fatal(err)
+	}
+	return base
+}
+
+// lay puts a fresh copy of the files in place. It returns the first directory of place,
+// and place itself, as they lie in base.
+func lay(t *testing.T, base, place string, files map[string]string) (root, dir string) {
+	t.Helper()
+	root, dir = filepath.Join(base, strings.Split(place, "/")[0]), filepath.Join(base, place)
+	if err := os.RemoveAll(root); err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range files {
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return root, dir
+}
+
 func newInstance(t *testing.T) *harness.Instance {
 	t.Helper()
 	i, err := product.NewInstance("CACHEPOT_PATHS_MODE=relocatable")
@@ -162,18 +189,7 @@ func newInstance(t *testing.T) *harness.Instance {
 // for a bare build.
 func (tc *testCase) build(t *testing.T, i *harness.Instance, base, place, cc, want string) *harness.Result {
 	t.Helper()
-	root, dir := filepath.Join(base, strings.Split(place, "/")[0]), filepath.Join(base, place)
-	if err := os.RemoveAll(root); err != nil {
-		t.Fatal(err)
-	}
-	for name, text := range tc.files {
-		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
+	root, dir := lay(t, base, place, tc.files)
 	env := harness.BareEnv()
 	if i != nil {
 		env = i.Env
