@@ -25,10 +25,9 @@ type subject struct {
 	recipe *action.Recipe
 	paths  *action.PathSet
 	// here is the recipe with the real places of its roots, hereFor the path set; both are
-	// the same as above where the recipe names real places anyway, and places is nil.
+	// the same as above where the recipe names real places anyway.
 	here    *action.Recipe
 	hereFor *action.PathSet
-	places  *roots.Map
 }
 
 // settle finds the real places of a recipe.
@@ -41,10 +40,9 @@ func (s *subject) settle() {
 	for _, r := range s.recipe.Roots {
 		list = append(list, roots.Root{Real: r.Real, Fixed: r.Place})
 	}
-	if s.places = roots.NewMap(list); s.places == nil {
-		return
+	if m := roots.NewMap(list); m != nil {
+		s.here, s.hereFor = moved(s.recipe, m), s.paths.Mapped(m.Real)
 	}
-	s.here, s.hereFor = moved(s.recipe, s.places), s.paths.Mapped(s.places.Real)
 }
 
 // moved returns r with real places for fixed ones.
@@ -141,11 +139,9 @@ func (a *Auditor) inputs(ctx context.Context, s *subject) (*inputs, error) {
 		return nil, gone("the compiler is another now")
 	}
 	in.toolPaths = in.tool.Paths()
-	var toolPart, ownPart, whole, here tree.Builder
-	for _, b := range []*tree.Builder{&toolPart, &whole, &here} {
-		in.tool.AddTo(b)
-	}
-	addRecipe(&here, s.here)
+	var toolPart, ownPart, whole tree.Builder
+	in.tool.AddTo(&toolPart)
+	in.tool.AddTo(&whole)
 	for _, b := range []*tree.Builder{&ownPart, &whole} {
 		addRecipe(b, s.recipe)
 	}
@@ -163,11 +159,22 @@ func (a *Auditor) inputs(ctx context.Context, s *subject) (*inputs, error) {
 	if in.nodes, err = nodesOf(t); err != nil {
 		return nil, err
 	}
-	if t, err = here.Build(); err != nil {
+	if in.here = in.nodes; s.here != s.recipe {
+		in.here, err = in.nodesHere(s)
+	}
+	return in, err
+}
+
+// nodesHere returns the nodes of the input tree by their real places.
+func (in *inputs) nodesHere(s *subject) (map[string]tree.Node, error) {
+	var b tree.Builder
+	in.tool.AddTo(&b)
+	addRecipe(&b, s.here)
+	t, err := b.Build()
+	if err != nil {
 		return nil, err
 	}
-	in.here, err = nodesOf(t)
-	return in, err
+	return nodesOf(t)
 }
 
 // maxChanges is how often a compiler may turn out to be another than it seemed.
