@@ -149,9 +149,24 @@ type Invocation struct {
 	// sessions) and that Args leaves out.
 	Resumes string
 	Resumed bool // there is something of an earlier run to go on from
-	// PathAt says for each of Args where in it a path stands; nil: the language does not
-	// know, and the call is not moved. PathVars are the variables of Env that are paths,
-	// or lists of them with colons between.
+	// Places tells what it takes to name the call by other places; nil: the language
+	// does not know, and the call is not moved. It is asked only where calls are.
+	Places func() *Places
+	// Detail is the language's own reading of the call, for Plan and Inputs.
+	Detail any
+}
+
+// Shapes reports whether what was printed is text that Messages, MessageArgs or a
+// terminal may have shaped.
+func (inv *Invocation) Shapes(stdout, stderr []byte) bool {
+	return len(stdout)+len(stderr) > 0 && (inv.Shaped == nil || inv.Shaped(stdout, stderr))
+}
+
+// Places is what it takes to name a call by other places than the real ones: see
+// docs/adr/0009.
+type Places struct {
+	// PathAt says for each of Args where in it a path stands. PathVars are the variables
+	// of Env that are paths, or lists of them with colons between.
 	PathAt   []Span
 	PathVars []string
 	// Spelled are the files and directories by which inputs are named, as they are
@@ -167,14 +182,6 @@ type Invocation struct {
 	Maps func(real, name string) []string
 	// MapsAt is where in Args they go.
 	MapsAt int
-	// Detail is the language's own reading of the call, for Plan and Inputs.
-	Detail any
-}
-
-// Shapes reports whether what was printed is text that Messages, MessageArgs or a
-// terminal may have shaped.
-func (inv *Invocation) Shapes(stdout, stderr []byte) bool {
-	return len(stdout)+len(stderr) > 0 && (inv.Shaped == nil || inv.Shaped(stdout, stderr))
 }
 
 // Span is a part of a text, from a byte to before another; the zero Span is none.

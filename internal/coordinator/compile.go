@@ -24,11 +24,12 @@ type job struct {
 	lang    compiler.Language
 	call    *compiler.Call
 	inv     *compiler.Invocation
-	faces   []*face  // the shared one first, if there is one; the located one last
-	req     *request // of the located face
-	located string   // why there is no shared one
-	maps    []string // arguments that have the compiler write names for the roots
-	recache bool     // compile and replace what is stored
+	faces   []*face          // the shared one first, if there is one; the located one last
+	req     *request         // of the located face
+	places  *compiler.Places // of inv, where calls are shared between places
+	located string           // why there is no shared face
+	maps    []string         // arguments that have the compiler write names for the roots
+	recache bool             // compile and replace what is stored
 }
 
 // compile serves one compiler call.
@@ -176,7 +177,7 @@ func (j *job) parse(ctx context.Context) error {
 		return err
 	}
 	j.takeFaces()
-	j.req = j.faces[len(j.faces)-1].req
+	j.req = j.locatedFace().req
 	return nil
 }
 

@@ -41,13 +41,7 @@ func (s *Server) ExplainLast(ctx context.Context) (*Explanation, error) {
 		x.Verdict = "miss: what it was made of is no longer in the cache"
 		return x, nil
 	}
-	x.Changes = s.nearest(ctx, n.Subject, n.Recipe, now)
-	for i, c := range x.Changes {
-		for _, r := range now.Roots {
-			c = strings.ReplaceAll(c, r.Place, r.Real)
-		}
-		x.Changes[i] = c
-	}
+	x.Changes = inRealPlaces(s.nearest(ctx, n.Subject, n.Recipe, now), now)
 	if n.Reason != "" {
 		x.Verdict += "; " + n.Reason
 	}
@@ -113,14 +107,18 @@ func (j *job) changesSince(ctx context.Context, old *action.Recipe) ([]string, b
 	if _, said := compiler.Environ(old.Command.Env).Lookup(streamsVariable); said {
 		cmd = j.loud(cmd)
 	}
-	looked := f.storedPaths(k.paths)
-	changes := diff(old, f.recipe(k, cmd), looked, looked)
-	if f.places != nil {
-		for i, c := range changes {
-			changes[i] = string(f.places.RealText([]byte(c)))
+	looked, now := f.storedPaths(k.paths), f.recipe(k, cmd)
+	return inRealPlaces(diff(old, now, looked, looked), now), true
+}
+
+// inRealPlaces returns changes in words with the real places of the roots of r.
+func inRealPlaces(changes []string, r *action.Recipe) []string {
+	for i := range changes {
+		for _, root := range r.Roots {
+			changes[i] = strings.ReplaceAll(changes[i], root.Place, root.Real)
 		}
 	}
-	return changes, true
+	return changes
 }
 
 // faceLike returns the face that names things as a recipe does.
@@ -128,7 +126,7 @@ func (j *job) faceLike(r *action.Recipe) *face {
 	if len(r.Roots) > 0 {
 		return j.faces[0]
 	}
-	return j.faces[len(j.faces)-1]
+	return j.locatedFace()
 }
 
 // nearest returns what differs between now and the earlier compile of its subject

@@ -5,6 +5,7 @@ import (
 
 	"github.com/cachepot/cachepot/internal/action"
 	"github.com/cachepot/cachepot/internal/compiler"
+	"github.com/cachepot/cachepot/internal/digest"
 	"github.com/cachepot/cachepot/internal/filestate"
 	"github.com/cachepot/cachepot/internal/roots"
 	"github.com/cachepot/cachepot/internal/tree"
@@ -29,41 +30,53 @@ func (j *job) takeFaces() {
 		located.take()
 		return
 	}
+	j.places = &compiler.Places{Located: "paths in its arguments are not known"}
+	if j.inv.Places != nil {
+		j.places = j.inv.Places()
+	}
 	shared, why := j.shared()
 	if j.located = why; shared != nil {
 		j.maps = j.mapArgs(shared.places.Spellings(), func(r roots.Root) string { return r.Real })
-		located.args = slices.Insert(slices.Clone(j.inv.Args), j.inv.MapsAt, j.maps...)
-		shared.args = slices.Insert(shared.args, j.inv.MapsAt, j.mapArgs(shared.places.Roots(), func(r roots.Root) string { return r.Fixed })...)
+		located.args = j.withMaps(j.inv.Args)
+		shared.args = slices.Insert(shared.args, j.places.MapsAt, j.mapArgs(shared.places.Roots(), func(r roots.Root) string { return r.Fixed })...)
 		j.faces = []*face{shared, located}
 		shared.take()
 	}
 	located.take()
 }
 
+// locatedFace returns the face by real places, which every call has.
+func (j *job) locatedFace() *face { return j.faces[len(j.faces)-1] }
+
 // take finds the request of the face.
 func (f *face) take() { f.req = f.j.s.requests.get(f) }
 
 // mapArgs returns the arguments that have the compiler write the names of roots.
 func (j *job) mapArgs(list []roots.Root, of func(roots.Root) string) []string {
-	if j.inv.Maps == nil {
+	if j.places.Maps == nil {
 		return nil
 	}
 	var args []string
 	for _, r := range list {
-		args = append(args, j.inv.Maps(of(r), r.Name)...)
+		args = append(args, j.places.Maps(of(r), r.Name)...)
 	}
 	return args
 }
 
+// withMaps returns arguments of a run with those that map the real roots.
+func (j *job) withMaps(args []string) []string {
+	if len(j.maps) == 0 {
+		return args
+	}
+	return slices.Insert(slices.Clone(args), j.places.MapsAt, j.maps...)
+}
+
 // shared returns the face by fixed places, or why there is none.
 func (j *job) shared() (*face, string) {
-	if j.inv.Located != "" {
-		return nil, j.inv.Located
+	if j.places.Located != "" {
+		return nil, j.places.Located
 	}
-	if j.inv.PathAt == nil {
-		return nil, "paths in its arguments are not known"
-	}
-	m := j.s.Roots(roots.Call{Dir: j.call.Dir, Source: j.at(j.inv.Source), PWD: j.call.Env.Get("PWD"), Also: j.inv.Also, Env: j.call.Env.Get})
+	m := j.s.Roots(roots.Call{Dir: j.call.Dir, Source: j.at(j.inv.Source), PWD: j.call.Env.Get("PWD"), Also: j.places.Also, Env: j.call.Env.Get})
 	if m == nil {
 		return nil, "no project around it"
 	}
@@ -75,7 +88,7 @@ func (j *job) shared() (*face, string) {
 	}
 	f := &face{j: j, places: m}
 	for i, a := range j.inv.Args {
-		at := j.inv.PathAt[i]
+		at := j.places.PathAt[i]
 		a = a[:at.From] + m.Fixed(a[at.From:at.To]) + a[at.To:]
 		if m.Names([]byte(a)) != "" {
 			return nil, "an argument that is no path names the project's directory"
@@ -83,7 +96,7 @@ func (j *job) shared() (*face, string) {
 		f.args = append(f.args, a)
 	}
 	for _, kv := range j.inv.Env {
-		if name := compiler.Name(kv); slices.Contains(j.inv.PathVars, name) {
+		if name := compiler.Name(kv); slices.Contains(j.places.PathVars, name) {
 			kv = name + "=" + m.FixedList(kv[len(name)+1:])
 		}
 		if m.Names([]byte(kv)) != "" {
@@ -98,7 +111,7 @@ func (j *job) shared() (*face, string) {
 func (j *job) paths() []string {
 	var all []string
 	for i, a := range j.inv.Args {
-		if at := j.inv.PathAt[i]; at.To > 0 {
+		if at := j.places.PathAt[i]; at.To > 0 {
 			all = append(all, a[at.From:at.To])
 		}
 	}
@@ -155,7 +168,7 @@ func (f *face) storedPaths(ps *action.PathSet) *action.PathSet {
 func (f *face) actions(snap *filestate.Snapshot, env []string) (silent, loud *action.Canonical, err error) {
 	var b tree.Builder
 	f.j.tool.AddTo(&b)
-	f.addInputs(snap, &b)
+	snap.AddTo(f.through(&b))
 	b.Dir(f.place(f.j.call.Dir))
 	t, err := b.Build()
 	if err != nil {
@@ -169,23 +182,47 @@ func (f *face) actions(snap *filestate.Snapshot, env []string) (silent, loud *ac
 	return silent, loud, err
 }
 
-func (f *face) addInputs(snap *filestate.Snapshot, b *tree.Builder) {
+// through returns what hands on to sink what is given to it, named as in this face.
+func (f *face) through(sink filestate.Sink) filestate.Sink {
 	if f.places == nil {
-		snap.AddTo(b)
-		return
+		return sink
 	}
-	for _, file := range snap.Files() {
-		b.File(f.place(file.Path), file.Digest, file.ID.Executable())
-	}
-	for _, l := range snap.Links() {
-		b.Symlink(f.place(l[0]), f.place(l[1]))
-	}
-	for _, d := range snap.Dirs() {
-		if !f.places.Above(d) { // it is there because the root is
-			b.Dir(f.place(d))
-		}
+	return moved{sink, f.places}
+}
+
+// moved hands on what lies in roots by its fixed place.
+type moved struct {
+	to     filestate.Sink
+	places *roots.Map
+}
+
+func (m moved) File(path string, d digest.Digest, executable bool) {
+	m.to.File(m.places.Fixed(path), d, executable)
+}
+
+func (m moved) Symlink(path, target string) {
+	m.to.Symlink(m.places.Fixed(path), m.places.Fixed(target))
+}
+
+// Dir leaves out what is there because a root is.
+func (m moved) Dir(path string) {
+	if !m.places.Above(path) {
+		m.to.Dir(m.places.Fixed(path))
 	}
 }
+
+// writer writes inputs into a recipe.
+type writer struct{ r *action.Recipe }
+
+func (w writer) File(path string, d digest.Digest, executable bool) {
+	w.r.Files = append(w.r.Files, action.RecipeFile{Path: path, Digest: d, Executable: executable})
+}
+
+func (w writer) Symlink(path, target string) {
+	w.r.Links = append(w.r.Links, action.RecipeLink{Path: path, Target: target})
+}
+
+func (w writer) Dir(path string) { w.r.Dirs = append(w.r.Dirs, path) }
 
 // command is what runs, with the variables that were looked at by name.
 func (f *face) command(env []string) *action.Command {
@@ -203,17 +240,7 @@ func (f *face) command(env []string) *action.Command {
 // recipe writes out the action that k stands for.
 func (f *face) recipe(k *known, cmd *action.Command) *action.Recipe {
 	r := &action.Recipe{Request: f.req.id, Toolchain: k.tool, Part: f.j.inv.Part, PathSet: k.id, Command: *cmd}
-	for _, file := range k.snap.Files() {
-		r.Files = append(r.Files, action.RecipeFile{Path: f.place(file.Path), Digest: file.Digest, Executable: file.ID.Executable()})
-	}
-	for _, l := range k.snap.Links() {
-		r.Links = append(r.Links, action.RecipeLink{Path: f.place(l[0]), Target: f.place(l[1])})
-	}
-	for _, d := range k.snap.Dirs() {
-		if f.places == nil || !f.places.Above(d) {
-			r.Dirs = append(r.Dirs, f.place(d))
-		}
-	}
+	k.snap.AddTo(f.through(writer{r}))
 	if f.places != nil {
 		for _, root := range f.places.Roots() {
 			r.Roots = append(r.Roots, action.RecipeRoot{Place: root.Fixed, Real: root.Real})

@@ -17,7 +17,7 @@ import (
 // faceOf decides under which face a run is stored. For the shared one it puts fixed
 // places into the outputs that are text.
 func (j *job) faceOf(ctx context.Context, x *wire.Exited, paths *action.PathSet, outputs []taken, n *Note) (*face, error) {
-	located := j.faces[len(j.faces)-1]
+	located := j.locatedFace()
 	if j.s.Roots == nil {
 		return located, nil
 	}
@@ -39,7 +39,7 @@ func (j *job) faceOf(ctx context.Context, x *wire.Exited, paths *action.PathSet,
 // betrayed returns how the real places show in what a run has left, "" where they
 // do not.
 func (f *face) betrayed(ctx context.Context, x *wire.Exited, paths *action.PathSet, outputs []taken) (string, error) {
-	if paths.SpeaksOfFile && slices.ContainsFunc(f.j.inv.Spelled, f.places.Within) {
+	if paths.SpeaksOfFile && slices.ContainsFunc(f.j.places.Spelled, f.places.Within) {
 		return "a source asks for its own name, which holds the project's directory", nil
 	}
 	asked := paths.Asked

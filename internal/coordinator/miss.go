@@ -41,7 +41,7 @@ func (j *job) miss(ctx context.Context) {
 	began := beginning{scratch: scratch, whole: j.wholeFiles(plan.Made), start: j.settle()}
 	run := &wire.Run{
 		Watch: plan.Watch, Looks: plan.Looks, Direct: plan.Direct, Path: j.call.Path,
-		Argv: append([]string{j.call.Arg0}, slices.Insert(slices.Clone(plan.Args), j.inv.MapsAt, j.maps...)...),
+		Argv: append([]string{j.call.Arg0}, j.withMaps(plan.Args)...),
 		Env:  j.runEnv(plan.Env),
 	}
 	done := j.producing()

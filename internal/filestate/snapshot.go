@@ -7,7 +7,6 @@ import (
 
 	"github.com/cachepot/cachepot/internal/action"
 	"github.com/cachepot/cachepot/internal/digest"
-	"github.com/cachepot/cachepot/internal/tree"
 )
 
 // Snapshot is what a path set led to at one moment: the content of its files,
@@ -111,8 +110,16 @@ func above(number map[string]int32, c cpath) int32 {
 	return none
 }
 
-// AddTo puts everything found into an input tree.
-func (s *Snapshot) AddTo(b *tree.Builder) {
+// Sink takes in what was found, by real path. A tree.Builder is one.
+type Sink interface {
+	File(path string, d digest.Digest, executable bool)
+	Symlink(path, target string)
+	Dir(path string)
+}
+
+// AddTo puts everything found into b: files, then links, then directories, which were
+// walked through or searched.
+func (s *Snapshot) AddTo(b Sink) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i := range s.files {

@@ -1,6 +1,7 @@
 package cfamily
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/cachepot/cachepot/internal/compiler"
@@ -50,24 +51,20 @@ func pathIn(m match) int {
 	return -1
 }
 
-// place fills in what the coordinator needs to name the call by other places.
-func (c *Command) place(inv *compiler.Invocation, pathAt []compiler.Span) {
-	inv.PathAt = pathAt
-	inv.PathVars = []string{"CPATH", "C_INCLUDE_PATH", "CPLUS_INCLUDE_PATH", "OBJC_INCLUDE_PATH", "OBJCPLUS_INCLUDE_PATH",
-		"PATH", "LIBRARY_PATH", "LD_LIBRARY_PATH", "PWD"}
-	inv.Spelled = append(inv.Spelled, c.Source)
-	for _, list := range [][]string{c.User, c.Quote, c.System, c.After, c.Forced} {
-		inv.Spelled = append(inv.Spelled, list...)
+// places tells what it takes to name the call by other places.
+func (c *Command) places(inv *compiler.Invocation, pathAt []compiler.Span) *compiler.Places {
+	headers := []string{"CPATH", "C_INCLUDE_PATH", "CPLUS_INCLUDE_PATH", "OBJC_INCLUDE_PATH", "OBJCPLUS_INCLUDE_PATH"}
+	p := &compiler.Places{
+		PathAt: pathAt, PathVars: append([]string{"PATH", "LIBRARY_PATH", "LD_LIBRARY_PATH", "PWD"}, headers...),
+		Spelled: slices.Concat([]string{c.Source}, c.User, c.Quote, c.System, c.After, c.Forced), Located: c.located(inv.Args),
 	}
-	for _, name := range inv.PathVars[:5] {
-		inv.Spelled = append(inv.Spelled, strings.Split(compiler.Environ(inv.Env).Get(name), ":")...)
+	for _, name := range headers {
+		p.Spelled = append(p.Spelled, pathList(compiler.Environ(inv.Env), name)...)
 	}
-	inv.Located = c.located(inv.Args)
-	for _, a := range inv.Args {
-		if strings.HasPrefix(a, "-g") && a != "-g0" {
-			inv.Maps = func(real, name string) []string { return []string{"-fdebug-prefix-map=" + real + "=" + name} }
-		}
+	if slices.ContainsFunc(inv.Args, func(a string) bool { return strings.HasPrefix(a, "-g") && a != "-g0" }) {
+		p.Maps = func(real, name string) []string { return []string{"-fdebug-prefix-map=" + real + "=" + name} }
 	}
+	return p
 }
 
 // located returns why a call has to name its real directories, as far as its words

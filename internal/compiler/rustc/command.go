@@ -37,6 +37,7 @@ type command struct {
 	json         bool     // --error-format=json
 	width        []string // --diagnostic-width, which args leaves out: cargo gives the terminal's
 	linker       string   // -C linker
+	located      string   // why the call has to name its real directories, as far as -C tells
 
 	// reason says why the call must run every time, although its meaning is
 	// clear; unclear says why its meaning is not; nothing says that it compiles

@@ -124,6 +124,7 @@ func (c *command) setCodegen(v string) {
 	name, value, _ := strings.Cut(v, "=")
 	name = strings.ReplaceAll(name, "_", "-")
 	c.steersLinker = c.steersLinker || steersLinker(name, value)
+	first(&c.located, locates(name, value))
 	switch {
 	case plainCodegen(name):
 	case name == "codegen-units":

@@ -183,7 +183,7 @@ func TestParseCargo(t *testing.T) {
 		},
 		Known: []string{dir + "/src/lib.rs", dir + "/spec.json", dir + "/p.profdata", "/t/known.rmeta"},
 	}
-	inv.PathAt, inv.Maps, inv.Also, inv.Located = nil, nil, "", "" // TestPlaces
+	inv.Places = nil // TestPlaces
 	if d := cmp.Diff(want, inv, cmpopts.IgnoreFields(compiler.Output{}, "Text")); d != "" {
 		t.Errorf("-want +got\n%s", d)
 	}

@@ -9,45 +9,45 @@ import (
 	"github.com/cachepot/cachepot/internal/compiler"
 )
 
-// place fills in what the coordinator needs to name the call by other places.
-func (d *detail) place(inv *compiler.Invocation) {
+// places tells what it takes to name the call by other places.
+func (d *detail) places(inv *compiler.Invocation) *compiler.Places {
 	c := d.cmd
-	inv.PathAt = pathsAt(c.args)
+	p := &compiler.Places{
+		PathAt: pathsAt(c.args), Also: under(c.dir, c.outDir), Located: d.mustLocate(),
+		Maps: func(real, name string) []string { return []string{"--remap-path-prefix=" + real + "=" + name} },
+	}
 	for _, kv := range inv.Env {
 		if name := compiler.Name(kv); isPathVariable(name) {
-			inv.PathVars = append(inv.PathVars, name)
+			p.PathVars = append(p.PathVars, name)
 		}
 	}
-	inv.Also = under(c.dir, c.outDir)
-	inv.Located = d.located()
-	inv.Maps = func(real, name string) []string { return []string{"--remap-path-prefix=" + real + "=" + name} }
 	if c.clippy {
-		inv.MapsAt = 1 // behind the path of rustc
+		p.MapsAt = 1 // behind the path of rustc
 	}
+	return p
 }
 
-// located returns why a call has to name its real directories, as far as its words
+// mustLocate returns why a call has to name its real directories, as far as its words
 // tell.
-func (d *detail) located() string {
+func (d *detail) mustLocate() string {
 	switch {
 	case d.foreign:
 		return "macros of the build are loaded, and what they look at cannot be told"
 	case d.cmd.anyKind:
 		return "crates in a -L without a kind"
 	}
-	for i, a := range d.cmd.args {
-		option := strings.TrimPrefix(a, "-C")
-		if a == "-C" || a == "--codegen" {
-			option = d.cmd.args[min(i+1, len(d.cmd.args)-1)]
-		}
-		name, value, _ := strings.Cut(strings.ReplaceAll(option, "_", "-"), "=")
-		switch name {
-		case "instrument-coverage", "profile-generate", "profile-use":
-			return "coverage data has its directory"
-		case "rpath":
-			if value != "no" && value != "off" {
-				return "paths between directories are recorded"
-			}
+	return d.cmd.located
+}
+
+// locates returns why a -C option has a call name its real directories, "" where it
+// does not.
+func locates(name, value string) string {
+	switch name {
+	case "instrument-coverage", "profile-generate", "profile-use":
+		return "coverage data has its directory"
+	case "rpath":
+		if value != "no" && value != "off" {
+			return "paths between directories are recorded"
 		}
 	}
 	return ""

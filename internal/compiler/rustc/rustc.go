@@ -80,7 +80,7 @@ func (l *Language) Parse(call *compiler.Call) (*compiler.Invocation, error) {
 	if err := cmd.checkOutputs(inv); err != nil {
 		return nil, err
 	}
-	d.place(inv)
+	inv.Places = func() *compiler.Places { return d.places(inv) }
 	return inv, nil
 }
 
