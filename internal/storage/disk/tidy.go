@@ -51,6 +51,7 @@ func (l *ledger) tidy(ctx context.Context) {
 		}
 	})
 	if size.bytes > l.limit {
+		l.flush() // what was used during the count must not go by its old last use
 		goal := l.limit / whole * keep
 		size = l.evict(ctx, goal, horizon(ages, size.bytes-goal), now)
 	}
