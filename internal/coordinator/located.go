@@ -60,46 +60,53 @@ func (f *face) betrayed(ctx context.Context, x *wire.Exited, paths *action.PathS
 			return "messages name the project's directory, and are wrapped for a terminal", nil
 		}
 	}
+	texts := make(map[int][]byte)
 	for i := range outputs {
-		if why, err := f.move(ctx, &outputs[i]); why != "" || err != nil {
+		text, why, err := f.move(&outputs[i])
+		if why != "" || err != nil {
 			return why, err
 		}
+		if text != nil {
+			texts[i] = text
+		}
+	}
+	// Only now: a call that is located after all keeps its outputs as they are.
+	for i, text := range texts {
+		moved, err := f.j.s.Blobs.StageBytes(ctx, text)
+		if err != nil {
+			return "", err
+		}
+		outputs[i].staged.Discard()
+		outputs[i].staged = moved
 	}
 	return "", nil
 }
 
-// move puts fixed places into an output that is text, and looks for real ones in any
-// other.
-func (f *face) move(ctx context.Context, t *taken) (string, error) {
+// move returns an output that is text with fixed places in it, nil where it names none,
+// and says how real ones show in it or in any other.
+func (f *face) move(t *taken) (text []byte, why string, err error) {
 	const betrayed = "an output names the project's directory"
 	if t.Text == nil {
 		named, err := names(f.places, t.staged.Content())
 		if named {
-			return betrayed, nil
+			why = betrayed
 		}
-		return "", err
+		return nil, why, err
 	}
-	text, err := io.ReadAll(t.staged.Content())
+	text, err = io.ReadAll(t.staged.Content())
 	if err != nil {
-		return "", err
+		return nil, "", err
 	}
 	fixed, ok := t.Text(text, f.places.FixedText)
-	if !ok {
-		return "a list of dependencies is laid out in an unknown way", nil
+	switch {
+	case !ok:
+		return nil, "a list of dependencies is laid out in an unknown way", nil
+	case f.places.Names(fixed) != "":
+		return nil, betrayed, nil
+	case bytes.Equal(fixed, text):
+		return nil, "", nil
 	}
-	if f.places.Names(fixed) != "" {
-		return betrayed, nil
-	}
-	if bytes.Equal(fixed, text) {
-		return "", nil
-	}
-	again, err := f.j.s.Blobs.StageBytes(ctx, fixed)
-	if err != nil {
-		return "", err
-	}
-	t.staged.Discard()
-	t.staged = again
-	return "", nil
+	return fixed, "", nil
 }
 
 // names reports whether content speaks of a root.

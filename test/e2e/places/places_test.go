@@ -60,6 +60,7 @@ func cases() []testCase {
 		{"constructors", with("src/x.cc", "namespace { struct S { S(); int a; }; S::S() : a(1) {} S s; }\n"), []string{"clang"}, "$CC -g -c $PWD/src/x.cc -o x.o", "hit", false, false},
 		{"sanitizers", code, nil, absolute + " -fsanitize=address,undefined", "stored", true, false},
 		{"stack usage", code, []string{"gcc"}, absolute + " -fstack-usage", "stored", true, false},
+		{"stack usage, dependencies", code, []string{"gcc"}, absolute + " -MD -fstack-usage", "stored", true, false},
 		{"dependencies", code, nil, absolute + " -MD -MF $PWD/x.d -MT $PWD/x.o", "hit", true, false},
 		{"dependencies beside", code, nil, absolute + " -MD", "hit", true, false},
 		{"dependencies for the kernel", code, []string{"gcc"}, absolute + " -Wp,-MD,$PWD/.x.o.d", "hit", true, false},
@@ -118,7 +119,10 @@ func (tc *testCase) run(t *testing.T, cc string) {
 	i, fresh := newInstance(t), newInstance(t)
 	tc.build(t, i, base, one, i.Wrapper+" "+cc, "stored")
 	moved := tc.build(t, i, base, two, i.Wrapper+" "+cc, tc.want)
-	tc.build(t, i, base, two, i.Wrapper+" "+cc, "hit")
+	again := tc.build(t, i, base, two, i.Wrapper+" "+cc, "hit")
+	if d := harness.Diff(moved, again, nil); d != "" {
+		t.Errorf("a hit in the same place: %s", d)
+	}
 	want := tc.build(t, fresh, base, two, fresh.Wrapper+" "+cc, "stored")
 	if d := harness.Diff(want, moved, nil); d != "" && !tc.random {
 		t.Errorf("as compiled there: %s", d)
