@@ -93,7 +93,9 @@ func (s *sampler) descends(pid int) bool {
 	return pid == s.root
 }
 
-// stat returns the name and the parent of a process; -1 where it is gone.
+// stat returns the name and the parent of a process; -1 where it is gone. Of one that
+// is taken from the table of processes while it is looked at the kernel says that its
+// parent is 0.
 func stat(pid int) (comm string, parent int) {
 	data, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
 	if err != nil {
@@ -102,7 +104,7 @@ func stat(pid int) (comm string, parent int) {
 	open, end := bytes.IndexByte(data, '('), bytes.LastIndexByte(data, ')')
 	fields := strings.Fields(string(data[end+1:]))
 	parent, err = strconv.Atoi(fields[1])
-	if err != nil {
+	if err != nil || parent == 0 && pid != 1 {
 		return "", -1
 	}
 	return string(data[open+1 : end]), parent
