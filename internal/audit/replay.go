@@ -45,7 +45,7 @@ func (a *Auditor) layOut(ctx context.Context, t *tree.Tree, src live) (string, e
 
 // toolLayer returns the layer of the toolchain, which is laid out once.
 func (a *Auditor) toolLayer(ctx context.Context, in *inputs) (string, error) {
-	if dir, ok := a.layers[in.tool.Digest]; ok {
+	if dir, ok := a.layers[in.toolTree.Root]; ok {
 		return dir, nil
 	}
 	src := live{}
@@ -54,7 +54,7 @@ func (a *Auditor) toolLayer(ctx context.Context, in *inputs) (string, error) {
 	}
 	dir, err := a.layOut(ctx, in.toolTree, src)
 	if err == nil {
-		a.layers[in.tool.Digest] = dir
+		a.layers[in.toolTree.Root] = dir
 	}
 	return dir, err
 }

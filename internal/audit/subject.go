@@ -11,6 +11,7 @@ import (
 	"github.com/cachepot/cachepot/internal/action"
 	"github.com/cachepot/cachepot/internal/compiler"
 	"github.com/cachepot/cachepot/internal/digest"
+	"github.com/cachepot/cachepot/internal/filestate"
 	"github.com/cachepot/cachepot/internal/result"
 	"github.com/cachepot/cachepot/internal/roots"
 	"github.com/cachepot/cachepot/internal/storage"
@@ -28,6 +29,15 @@ type subject struct {
 	// the same as above where the recipe names real places anyway.
 	here    *action.Recipe
 	hereFor *action.PathSet
+	tools   *roots.Map // of the compiler, nil where that has no root
+}
+
+// fixed returns what hands on to sink the files of the compiler, by the names of the recipe.
+func (s *subject) fixed(sink filestate.Sink) filestate.Sink {
+	if s.tools == nil {
+		return sink
+	}
+	return filestate.Moved(sink, s.tools)
 }
 
 // settle finds the real places of a recipe.
@@ -41,7 +51,7 @@ func (s *subject) settle() {
 		list = append(list, roots.Root{Real: r.Real, Fixed: r.Place})
 	}
 	if m := roots.NewMap(list); m != nil {
-		s.here, s.hereFor = moved(s.recipe, m), s.paths.Mapped(m.Real)
+		s.here, s.hereFor, s.tools = moved(s.recipe, m), s.paths.Mapped(m.Real), m.Tools()
 	}
 }
 
@@ -135,18 +145,18 @@ func (a *Auditor) inputs(ctx context.Context, s *subject) (*inputs, error) {
 		}
 		return nil, gone("the compiler cannot be used: %s", err)
 	}
-	if in.tool.Digest != s.recipe.Toolchain {
-		return nil, gone("the compiler is another now")
-	}
 	in.toolPaths = in.tool.Paths()
 	var toolPart, ownPart, whole tree.Builder
-	in.tool.AddTo(&toolPart)
-	in.tool.AddTo(&whole)
+	in.tool.AddTo(s.fixed(&toolPart))
+	in.tool.AddTo(s.fixed(&whole))
 	for _, b := range []*tree.Builder{&ownPart, &whole} {
 		addRecipe(b, s.recipe)
 	}
 	if in.toolTree, err = toolPart.Build(); err != nil {
 		return nil, err
+	}
+	if in.toolTree.Root != s.recipe.Toolchain {
+		return nil, gone("the compiler is another now")
 	}
 	if in.ownTree, err = ownPart.Build(); err != nil {
 		return nil, err

@@ -7,6 +7,7 @@ package compiler
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/cachepot/cachepot/internal/action"
@@ -27,6 +28,16 @@ type Call struct {
 	// Variables returns the classes that the user's configuration, and the project
 	// that one of dirs belongs to, give variables; nil: none. The error is a *Bare.
 	Variables func(dirs []string) (Variables, error)
+	// Programs says what of PATH matters to a compiler and a linker; nil: all of it.
+	Programs func() Programs
+}
+
+// Programs is where a compiler finds the programs that it starts.
+type Programs struct {
+	Path string // the directories of PATH that hold such programs, in their order
+	// Plain: the first linker, assembler and compiler driver there are programs of their
+	// own, no scripts that may need any other.
+	Plain bool
 }
 
 // Tool is the identity of an executable that was recognised as a compiler.
@@ -55,6 +66,18 @@ func (e Environ) Lookup(name string) (string, bool) {
 func (e Environ) Get(name string) string {
 	v, _ := e.Lookup(name)
 	return v
+}
+
+// With returns the environment with another value of name, in the place of the first.
+func (e Environ) With(name, value string) Environ {
+	out := slices.Clone(e)
+	for i, kv := range out {
+		if Name(kv) == name {
+			out[i] = name + "=" + value
+			break
+		}
+	}
+	return out
 }
 
 // Name returns the part of kv before its first equals sign.
@@ -165,10 +188,9 @@ func (inv *Invocation) Shapes(stdout, stderr []byte) bool {
 // Places is what it takes to name a call by other places than the real ones: see
 // docs/adr/0009.
 type Places struct {
-	// PathAt says for each of Args where in it a path stands. PathVars are the variables
-	// of Env that are paths, or lists of them with colons between.
-	PathAt   []Span
-	PathVars []string
+	// PathAt says for each of Args where in it a path stands. Variables are taken for
+	// lists of paths with colons between, as far as they name any.
+	PathAt []Span
 	// Spelled are the files and directories by which inputs are named, as they are
 	// spelled.
 	Spelled []string

@@ -134,7 +134,7 @@ func (j *job) read(ctx context.Context) error {
 
 // recognise finds the compiler and its language.
 func (j *job) recognise(ctx context.Context) error {
-	env := compiler.Environ(j.msg.Env)
+	env := j.environ()
 	var err error
 	j.tool = nil
 	if j.found, err = j.s.Tools.Get(ctx, j.msg.Path, env, j.msg.Dir); err != nil {
@@ -148,8 +148,25 @@ func (j *job) recognise(ctx context.Context) error {
 		Arg0: j.msg.Argv[0], Path: j.msg.Path, Args: j.msg.Argv[1:], Dir: j.msg.Dir, Env: env, Tool: j.found.Tool,
 		Probe:     func(args, env []string) ([]byte, []byte, error) { return j.ask(ctx, args, env) },
 		Variables: j.s.Variables,
+		Programs:  func() compiler.Programs { return j.s.Tools.Programs(j.msg.Argv[0], env) },
 	}
 	return nil
+}
+
+// environ returns the caller's environment. That of a C compiler has only what matters
+// to it in PATH, for its toolchain too is found out under that.
+func (j *job) environ() compiler.Environ {
+	env := compiler.Environ(j.msg.Env)
+	switch toolchain.Family(j.msg.Path) {
+	case "gcc", "clang", "cc":
+	default:
+		return env
+	}
+	p := j.s.Tools.Programs(j.msg.Argv[0], env)
+	if !p.Plain {
+		return env
+	}
+	return env.With("PATH", p.Path)
 }
 
 // ask puts a question to the compiler.

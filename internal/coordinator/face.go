@@ -17,14 +17,16 @@ type face struct {
 	j      *job
 	places *roots.Map // nil: the real ones
 	req    *request
-	args   []string // argv[1:] less MessageArgs
-	env    []string // Invocation.Env
+	args   []string      // argv[1:] less MessageArgs
+	env    []string      // Invocation.Env
+	tools  *roots.Map    // likewise for the toolchain
+	tool   digest.Digest // of the toolchain's tree
 }
 
 // takeFaces finds out in which ways the call can be named, and which arguments have
 // it write the names of its roots.
 func (j *job) takeFaces() {
-	located := &face{j: j, args: j.inv.Args, env: j.inv.Env}
+	located := &face{j: j, args: j.inv.Args, env: j.inv.Env, tool: j.tool.Digest}
 	j.faces = []*face{located}
 	if j.s.Roots == nil {
 		located.take()
@@ -76,17 +78,25 @@ func (j *job) shared() (*face, string) {
 	if j.places.Located != "" {
 		return nil, j.places.Located
 	}
-	m := j.s.Roots(roots.Call{Dir: j.call.Dir, Source: j.at(j.inv.Source), PWD: j.call.Env.Get("PWD"), Also: j.places.Also, Env: j.call.Env.Get})
+	m := j.s.Roots(roots.Call{Dir: j.call.Dir, Source: j.at(j.inv.Source), PWD: j.call.Env.Get("PWD"), Also: j.places.Also,
+		Compiler: j.call.Path, Tools: j.call.Tool.Sysroot, Env: j.call.Env.Get})
 	if m == nil {
 		return nil, "no project around it"
 	}
-	if m.Within(j.call.Path) {
+	if m.Within(j.call.Path) && !m.HasCompiler(j.call.Path) {
 		return nil, "the compiler lies in the project"
 	}
 	if m = m.Spelled(j.paths()); m == nil {
 		return nil, "the project's directory is spelled in two ways"
 	}
-	f := &face{j: j, places: m}
+	f := &face{j: j, places: m, tool: j.tool.Digest}
+	if f.tools = m.Tools(); f.tools != nil {
+		var err error
+		if f.tool, err = j.tool.DigestAt(f.tools.String(), f.tools); err != nil {
+			j.s.Log.Warn("toolchain cannot be moved", "target", "cachepot::coordinator", "error", err)
+			return nil, "the compiler cannot be moved"
+		}
+	}
 	for i, a := range j.inv.Args {
 		at := j.places.PathAt[i]
 		a = a[:at.From] + m.Fixed(a[at.From:at.To]) + a[at.To:]
@@ -96,9 +106,8 @@ func (j *job) shared() (*face, string) {
 		f.args = append(f.args, a)
 	}
 	for _, kv := range j.inv.Env {
-		if name := compiler.Name(kv); slices.Contains(j.places.PathVars, name) {
-			kv = name + "=" + m.FixedList(kv[len(name)+1:])
-		}
+		name := compiler.Name(kv)
+		kv = name + "=" + m.FixedList(kv[len(name)+1:])
 		if m.Names([]byte(kv)) != "" {
 			return nil, "a variable names the project's directory"
 		}
@@ -167,8 +176,8 @@ func (f *face) storedPaths(ps *action.PathSet) *action.PathSet {
 // forms: for a compiler that has nothing to say, and for one that has.
 func (f *face) actions(snap *filestate.Snapshot, env []string) (silent, loud *action.Canonical, err error) {
 	var b tree.Builder
-	f.j.tool.AddTo(&b)
-	snap.AddTo(f.through(&b))
+	f.j.tool.AddTo(through(&b, f.tools))
+	snap.AddTo(through(&b, f.places))
 	b.Dir(f.place(f.j.call.Dir))
 	t, err := b.Build()
 	if err != nil {
@@ -182,33 +191,12 @@ func (f *face) actions(snap *filestate.Snapshot, env []string) (silent, loud *ac
 	return silent, loud, err
 }
 
-// through returns what hands on to sink what is given to it, named as in this face.
-func (f *face) through(sink filestate.Sink) filestate.Sink {
-	if f.places == nil {
+// through returns what hands on to sink what is given to it, named by places.
+func through(sink filestate.Sink, places *roots.Map) filestate.Sink {
+	if places == nil {
 		return sink
 	}
-	return moved{sink, f.places}
-}
-
-// moved hands on what lies in roots by its fixed place.
-type moved struct {
-	to     filestate.Sink
-	places *roots.Map
-}
-
-func (m moved) File(path string, d digest.Digest, executable bool) {
-	m.to.File(m.places.Fixed(path), d, executable)
-}
-
-func (m moved) Symlink(path, target string) {
-	m.to.Symlink(m.places.Fixed(path), m.places.Fixed(target))
-}
-
-// Dir leaves out what is there because a root is.
-func (m moved) Dir(path string) {
-	if !m.places.Above(path) {
-		m.to.Dir(m.places.Fixed(path))
-	}
+	return filestate.Moved(sink, places)
 }
 
 // writer writes inputs into a recipe.
@@ -227,7 +215,7 @@ func (w writer) Dir(path string) { w.r.Dirs = append(w.r.Dirs, path) }
 // command is what runs, with the variables that were looked at by name.
 func (f *face) command(env []string) *action.Command {
 	cmd := &action.Command{
-		Args: append([]string{f.j.call.Path}, f.args...),
+		Args: append([]string{f.place(f.j.call.Path)}, f.args...),
 		Env:  merge(f.env, f.placeVars(env)),
 		Dir:  f.place(f.j.call.Dir),
 	}
@@ -239,8 +227,8 @@ func (f *face) command(env []string) *action.Command {
 
 // recipe writes out the action that k stands for.
 func (f *face) recipe(k *known, cmd *action.Command) *action.Recipe {
-	r := &action.Recipe{Request: f.req.id, Toolchain: k.tool, Part: f.j.inv.Part, PathSet: k.id, Command: *cmd}
-	k.snap.AddTo(f.through(writer{r}))
+	r := &action.Recipe{Request: f.req.id, Toolchain: f.tool, Part: f.j.inv.Part, PathSet: k.id, Command: *cmd}
+	k.snap.AddTo(through(writer{r}, f.places))
 	if f.places != nil {
 		for _, root := range f.places.Roots() {
 			r.Roots = append(r.Roots, action.RecipeRoot{Place: root.Fixed, Real: root.Real})

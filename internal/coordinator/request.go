@@ -123,9 +123,9 @@ func requestID(f *face) digest.Digest {
 		}
 	}
 	text("request 1")
-	text(f.j.tool.Digest.String())
+	text(f.tool.String())
 	text(f.place(f.j.call.Dir))
-	text(f.j.call.Path)
+	text(f.place(f.j.call.Path))
 	many(f.args)
 	many(f.env)
 	_, _ = h.Write([]byte(b.String()))

@@ -3,7 +3,9 @@ package filestate
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -188,6 +190,20 @@ func (v *View) list(p string, id ID) (*listing, error) {
 	v.listings[p] = l
 	v.mu.Unlock()
 	return l, nil
+}
+
+// Names returns the names in a directory, and whether they can be told to be the same
+// later by its ID.
+func (v *View) Names(dir string) (names []string, steady bool, err error) {
+	id, err := Stat(dir)
+	if err != nil {
+		return nil, false, err
+	}
+	l, err := v.list(dir, id)
+	if err != nil {
+		return nil, false, err
+	}
+	return slices.Collect(maps.Keys(l.names)), l.settled && l.id == id, nil
 }
 
 // maxListings bounds the memory of directories.

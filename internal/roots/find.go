@@ -13,6 +13,7 @@ const (
 	workspace = Base + "/src"
 	build     = Base + "/build"
 	registry  = Base + "/cargo" // CARGO_HOME
+	compiler  = Base + "/compiler"
 )
 
 // Finder finds the roots of calls, and remembers the tops of the directories that
@@ -45,7 +46,10 @@ type Call struct {
 	Source string // absolute, as it is spelled
 	PWD    string // Dir as the caller's shell spells it, or ""
 	Also   string // a further directory, or "": where cargo puts what is compiled
-	Env    func(name string) string
+	// Compiler is the executable as it is spelled. Tools is the directory of all that
+	// belongs to it, "" for the one above that of the executable.
+	Compiler, Tools string
+	Env             func(name string) string
 }
 
 // Find returns the map of a call; nil where it has no root.
@@ -79,7 +83,34 @@ func (f *Finder) Find(c Call) *Map {
 			add(f.top(also))
 		}
 	}
+	if tools := f.tools(c, list); tools != "" {
+		bin := path.Dir(c.Compiler)
+		real, err := filepath.EvalSymlinks(bin)
+		if err != nil {
+			return nil
+		}
+		list = withSpellings(list, tools, compiler, compiler, [][2]string{{real, bin}})
+	}
 	return NewMap(list)
+}
+
+// tools returns the directory of the compiler; "" where it is the system's, or holds other
+// roots or lies in one.
+func (f *Finder) tools(c Call, list []Root) string {
+	dir := c.Tools
+	if dir == "" {
+		dir = path.Join(path.Dir(c.Compiler), "..")
+	}
+	real, err := filepath.EvalSymlinks(dir)
+	if err != nil || f.common(real) || within(real, list) {
+		return ""
+	}
+	for i := range list {
+		if below(list[i].Real, real) {
+			return ""
+		}
+	}
+	return real
 }
 
 // cargoHome returns the directory that cargo keeps the sources of others in.

@@ -2,6 +2,7 @@ package roots
 
 import (
 	"bytes"
+	"slices"
 	"sort"
 	"strings"
 )
@@ -116,6 +117,21 @@ func (m *Map) Within(p string) bool {
 		}
 	}
 	return false
+}
+
+// HasCompiler reports whether p lies in the root that is the compiler's.
+func (m *Map) HasCompiler(p string) bool { return below(m.Fixed(p), compiler) }
+
+// Tools returns the map of what belongs to the compiler alone, nil where that has no root.
+// The tree of a toolchain must not depend on where a project is.
+func (m *Map) Tools() *Map {
+	var list []Root
+	for _, r := range append(slices.Clone(m.back), m.roots...) {
+		if r.Fixed == compiler {
+			list = append(list, r)
+		}
+	}
+	return NewMap(list)
 }
 
 // Above reports whether dir is a directory above a root, which is there because

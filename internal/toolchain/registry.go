@@ -18,8 +18,9 @@ type Registry struct {
 	watch   Watcher
 	records Records
 
-	mu    sync.Mutex // guards slots
-	slots map[string]*slot
+	mu       sync.Mutex // guards all below
+	slots    map[string]*slot
+	searched map[string]*searched
 }
 
 // slot is one executable under one environment.
@@ -46,7 +47,7 @@ type part struct {
 
 // NewRegistry returns an empty Registry.
 func NewRegistry(view *filestate.View, watch Watcher, records Records) *Registry {
-	return &Registry{view: view, watch: watch, records: records, slots: make(map[string]*slot)}
+	return &Registry{view: view, watch: watch, records: records, slots: make(map[string]*slot), searched: make(map[string]*searched)}
 }
 
 // selectors are the variables that decide which files a compiler is made of, by

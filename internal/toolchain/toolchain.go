@@ -24,8 +24,9 @@ type Toolchain struct {
 	snap   *filestate.Snapshot
 	looked map[string]struct{} // the paths of its path set
 
-	mu      sync.Mutex // guards answers
+	mu      sync.Mutex // guards all below
 	answers map[string]answer
+	moved   map[string]digest.Digest
 }
 
 type answer struct {
@@ -48,8 +49,29 @@ func newToolchain(path, part string, tool compiler.Tool, paths *action.PathSet, 
 	return t, nil
 }
 
+// DigestAt returns the digest of the toolchain's tree with what lies in places named by
+// them; id tells places apart.
+func (t *Toolchain) DigestAt(id string, places filestate.Places) (digest.Digest, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if d, ok := t.moved[id]; ok {
+		return d, nil
+	}
+	var b tree.Builder
+	t.snap.AddTo(filestate.Moved(&b, places))
+	tr, err := b.Build()
+	if err != nil {
+		return digest.Digest{}, err
+	}
+	if t.moved == nil {
+		t.moved = make(map[string]digest.Digest)
+	}
+	t.moved[id] = tr.Root
+	return tr.Root, nil
+}
+
 // AddTo puts the toolchain into an input tree.
-func (t *Toolchain) AddTo(b *tree.Builder) { t.snap.AddTo(b) }
+func (t *Toolchain) AddTo(b filestate.Sink) { t.snap.AddTo(b) }
 
 // Unchanged reports whether all of the toolchain is still what it was.
 func (t *Toolchain) Unchanged() bool { return t.snap.Unchanged() }

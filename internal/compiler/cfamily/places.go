@@ -55,7 +55,7 @@ func pathIn(m match) int {
 func (c *Command) places(inv *compiler.Invocation, pathAt []compiler.Span) *compiler.Places {
 	headers := []string{"CPATH", "C_INCLUDE_PATH", "CPLUS_INCLUDE_PATH", "OBJC_INCLUDE_PATH", "OBJCPLUS_INCLUDE_PATH"}
 	p := &compiler.Places{
-		PathAt: pathAt, PathVars: append([]string{"PATH", "LIBRARY_PATH", "LD_LIBRARY_PATH", "PWD"}, headers...),
+		PathAt:  pathAt,
 		Spelled: slices.Concat([]string{c.Source}, c.User, c.Quote, c.System, c.After, c.Forced), Located: c.located(inv.Args),
 	}
 	for _, name := range headers {

@@ -50,6 +50,11 @@ func TestBookOfVariables(t *testing.T) {
 	for _, name := range quotedNames(section) {
 		named[name] = true
 	}
+	for _, name := range personal() {
+		if !strings.Contains(string(text), "`"+name+"`") {
+			t.Errorf("%s is not in the manual", name)
+		}
+	}
 	if rows != len(classes) {
 		t.Errorf("%d rows, want %d", rows, len(classes))
 	}

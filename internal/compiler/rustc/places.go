@@ -16,11 +16,6 @@ func (d *detail) places(inv *compiler.Invocation) *compiler.Places {
 		PathAt: pathsAt(c.args), Also: under(c.dir, c.outDir), Located: d.mustLocate(),
 		Maps: func(real, name string) []string { return []string{"--remap-path-prefix=" + real + "=" + name} },
 	}
-	for _, kv := range inv.Env {
-		if name := compiler.Name(kv); isPathVariable(name) {
-			p.PathVars = append(p.PathVars, name)
-		}
-	}
 	if c.clippy {
 		p.MapsAt = 1 // behind the path of rustc
 	}
@@ -112,11 +107,6 @@ func pathIn(name, value string) int {
 		}
 	}
 	return -1
-}
-
-// isPathVariable reports whether the value of a variable is a path, or a list of them.
-func isPathVariable(name string) bool {
-	return name == "LD_LIBRARY_PATH" || name == "PATH" || name == "OUT_DIR" || name == "PWD" || strings.HasPrefix(name, "CARGO_")
 }
 
 // leadsOnly reports whether the sources use OUT_DIR for nothing but the names of files

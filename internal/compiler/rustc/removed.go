@@ -59,6 +59,13 @@ func Removed() []Group {
 	}
 }
 
+// personal returns the variables that tell users apart. They are removed too where
+// rustc loads no code of the build and known programs link.
+func personal() []string {
+	return []string{"HOME", "USER", "LOGNAME", "USERNAME", "MAIL", "SHELL", "CARGO_HOME", "RUSTUP_HOME", "RUSTUP_TOOLCHAIN",
+		"RUSTUP_TOOLCHAIN_SOURCE", "RUST_RECURSION_COUNT", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME"}
+}
+
 // removedNames returns the same as a set.
 func removedNames() compiler.Names {
 	var n compiler.Names

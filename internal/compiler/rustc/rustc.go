@@ -118,7 +118,16 @@ func (l *Language) environment(call *compiler.Call, d *detail) (*environment, er
 	if d.classes, err = l.classesOf(call, d.cmd); err != nil {
 		return nil, err
 	}
-	return d.classes.reduce(call.Env)
+	if d.foreign || d.cmd.steersLinker || call.Programs == nil {
+		return d.classes.reduce(call.Env)
+	}
+	p := call.Programs()
+	if !p.Plain {
+		return d.classes.reduce(call.Env)
+	}
+	// Rustc and the programs that link do not ask who the user is.
+	d.classes.removed.Add(personal()...)
+	return d.classes.reduce(call.Env.With("PATH", p.Path))
 }
 
 // Plan implements compiler.Language. The run differs from the call in nothing

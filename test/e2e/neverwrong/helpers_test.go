@@ -24,6 +24,8 @@ func helperPrograms() []testCase {
 		{"as in PATH vanishes", gcc(), f, as("p"), []step{{"", "PATH=$PWD/p:$PATH $CC -c a.c -o a.o", "any"}, {"rm p/as", "", "!any"}, {"", "", "any"}}},
 		{"as in PATH without permission", gcc(), f, as("p"), []step{{"", "PATH=$PWD/p:$PATH $CC -c a.c -o a.o", "any"}, {"chmod a-x p/as", "", "any"}, {"", "", "any"}}},
 		{"order of PATH", gcc(), f, "cp as.one p/as; cp as.two q/as", []step{{"", "PATH=$PWD/p:$PWD/q:$PATH $CC -c a.c -o a.o", "any"}, {"", "PATH=$PWD/q:$PWD/p:$PATH $CC -c a.c -o a.o", "!any"}, {"", "", "any"}}},
+		{"PATH with directories of no interest", []string{"gcc", "clang"}, f, "printf '#!/bin/sh\\n' >p/tool; chmod +x p/tool", []step{{"", "$CC -c a.c -o a.o", "stored"},
+			{"", "PATH=$PWD/p:$PATH:/nowhere:$PWD/p $CC -c a.c -o a.o", "hit"}}},
 		stale("as appears in a later directory that was not there", gcc(), f, "PATH=$PWD/new:$PATH $CC -c a.c -o a.o", "mkdir new; "+as("new")),
 		stale("as appears in a relative directory of PATH", gcc(), f, "PATH=p:$PATH $CC -c a.c -o a.o", as("p")),
 		right("as appears on COMPILER_PATH", gcc(), f, "COMPILER_PATH=p $CC -c a.c -o a.o", as("p")),

@@ -76,6 +76,10 @@ func rustLinkInputs() []testCase {
 		stale("rust program's object by a linker script", rust(), script, objects+rustBin+"-C link-arg=x.ld a.rs && ./a", "cp n2.o n1.o"),
 		stale("rust program's linker edited", rust(), main, rustBin+"-C linker=./lk a.rs", "sed -i 's/exec cc/exec cc -s/' lk"),
 		stale("rust program's linker appears in PATH", rust(), main, "PATH=$PWD/bin:$PATH "+rustBin+"a.rs", "printf '#!/bin/sh\\nexec /usr/bin/cc -s \"$@\"\\n' >bin/cc; chmod +x bin/cc"),
+		{"rust program of another user", rust(), main, "", []step{{"", rustBin + "a.rs", "stored"},
+			{"", "PATH=$PWD/bin:$PATH:/nowhere USER=somebody LOGNAME=somebody SHELL=/bin/other " + rustBin + "a.rs", "hit"}}},
+		{"rust program that names the user", rust(), files{"a.rs": "fn main() { print!(\"{:?} {:?}\", option_env!(\"USER\"), option_env!(\"SHELL\")) }\n", "bin/k": ""}, "", []step{
+			{"", "USER=one " + rustBin + "a.rs && ./a", "stored"}, {"", "", "hit"}, {"", "USER=two " + rustBin + "a.rs && ./a", "!any"}, {"", "SHELL=/x USER=two " + rustBin + "a.rs && ./a", "!any"}}},
 		stale("rust program's start file", rust(), main, rustBin+"-C link-arg=-Bcrt/ a.rs", crt),
 		stale("rust program linked by bfd", rust(), main, rustBin+"-C link-arg=-fuse-ld=bfd a.rs", "sed -i s/1/2/ a.rs"),
 		right("rust program's linker writes more", rust(), main, rustBin+"-C link-arg=-Wl,-Map=map a.rs; rm map", "sed -i s/1/2/ a.rs"),

@@ -3,7 +3,9 @@ package places
 import (
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -33,15 +35,16 @@ func crates() map[string]string {
 	}
 }
 
-// cargo builds the workspace in place.
-func cargo(t *testing.T, i *harness.Instance, base, place string) (hits, misses, located uint64) {
+// cargo builds the workspace in place; extra are further variables.
+func cargo(t *testing.T, i *harness.Instance, base, place string, extra ...string) (hits, misses, located uint64) {
 	t.Helper()
 	_, dir := lay(t, base, place, crates())
 	before, err := i.Stats()
 	if err != nil {
 		t.Fatal(err)
 	}
-	env := append(i.Env, "RUSTC_WRAPPER="+i.Wrapper, "CARGO_INCREMENTAL=0")
+	env := append(slices.Clone(i.Env), "RUSTC_WRAPPER="+i.Wrapper, "CARGO_INCREMENTAL=0")
+	env = append(env, extra...)
 	r, err := harness.Run(dir, dir, "cargo build --offline -q && target/debug/app", env, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -96,6 +99,65 @@ func TestCargo(t *testing.T) {
 	if out, err := i.Admin("verify"); err != nil {
 		t.Errorf("verify: %v\n%s", err, out)
 	}
+}
+
+// TestOtherUser: another user, who has the toolchain, the crates and all else in a home
+// directory of another name, and other programs in PATH, is served alike.
+func TestOtherUser(t *testing.T) {
+	t.Parallel()
+	base := newBase(t)
+	first := user(t, base, "one")
+	second := user(t, base, "two", "CACHEPOT_DIR="+first.Cache)
+	fresh := user(t, base, "two")
+	_, all, located := cargo(t, first, base, "one/p", "USER=one")
+	hits, misses, _ := cargo(t, second, base, "two/there/project", "USER=two")
+	if misses != located || hits != all-located {
+		t.Errorf("for another user: %d hits, %d misses; there were %d calls, %d located", hits, misses, all, located)
+	}
+	moved := products(t, base, "two/there/project")
+	cargo(t, fresh, base, "two/there/project", "USER=two")
+	for name, text := range products(t, base, "two/there/project") {
+		if moved[name] != text {
+			t.Errorf("%s is not what is made there", name)
+		}
+	}
+	for name, text := range moved {
+		if strings.Contains(text, base+"/one") || strings.Contains(text, base+"/home-one") {
+			t.Errorf("%s names the first user", name)
+		}
+	}
+	if out, err := second.Admin("verify"); err != nil {
+		t.Errorf("verify: %v\n%s", err, out)
+	}
+}
+
+// user returns an instance for a user whose home directory, below base, has a copy of the
+// toolchain.
+func user(t *testing.T, base, name string, extra ...string) *harness.Instance {
+	t.Helper()
+	home := filepath.Join(base, "home-"+name)
+	tools := filepath.Join(home, ".rustup/toolchains/some")
+	if _, err := os.Stat(tools); err != nil {
+		out, err := exec.Command("rustc", "--print", "sysroot").Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.MkdirAll(tools, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		sysroot := strings.TrimSpace(string(out))
+		if out, err := exec.Command("cp", "-a", sysroot+"/bin", sysroot+"/lib", tools).CombinedOutput(); err != nil {
+			t.Fatalf("copy toolchain: %v\n%s", err, out)
+		}
+	}
+	path := filepath.Join(home, "bin") + ":" + filepath.Join(tools, "bin") + ":/usr/local/bin:/usr/bin:/bin"
+	extra = append(extra, "CACHEPOT_PATHS_MODE=relocatable", "HOME="+home, "CARGO_HOME="+home+"/.cargo", "RUSTUP_HOME="+home+"/.rustup", "PATH="+path)
+	i, err := product.NewInstance(extra...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(i.Stop)
+	return i
 }
 
 // products are the files that rustc has made in place, by name.
