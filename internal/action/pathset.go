@@ -33,6 +33,9 @@ type PathSet struct {
 	// Leading are those of EnvNames whose values only lead to files. Asked are those that
 	// are known to have been asked for, nil: all. Not for storing.
 	Leading, Asked []string
+	// Macros are paths of code of the build that the compiler loaded and ran. Not for
+	// storing.
+	Macros []string
 	// EnvNames are variables that were looked at by name, set or not (env! and
 	// option_env! of Rust). Their values of the moment enter the action.
 	EnvNames []string

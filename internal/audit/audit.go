@@ -17,6 +17,7 @@ import (
 	"github.com/cachepot/cachepot/internal/storage"
 	"github.com/cachepot/cachepot/internal/toolchain"
 	"github.com/cachepot/cachepot/internal/tree"
+	"github.com/cachepot/cachepot/internal/witness"
 )
 
 // Store is the tier whose entries are audited. Nothing is written to it.
@@ -50,7 +51,9 @@ type Auditor struct {
 	tools  *toolchain.Registry
 	pool   *tree.Pool
 	layers map[digest.Digest]string // toolchains that are laid out
-	isa    string
+	// What it finds out of macros is kept: it decides who is served with their results.
+	witnesses witness.Ledger
+	isa       string
 }
 
 // Report says how an entry came off. It passed where Gone is empty and there are
@@ -63,6 +66,8 @@ type Report struct {
 	Gone string
 	// Faults are what is wrong with the entry, each in one line.
 	Faults []string
+	// limited: the replay was ended for what it used.
+	limited bool
 }
 
 // New checks that both audits work on this machine and returns an Auditor, which
@@ -80,7 +85,7 @@ func New(ctx context.Context, c Config) (*Auditor, error) {
 	a := &Auditor{
 		store: c.Store, dir: dir, view: view,
 		tools:  toolchain.NewRegistry(view, toolchain.Watch, records{c.Store}),
-		layers: make(map[digest.Digest]string), isa: action.ISA(runtime.GOARCH),
+		layers: make(map[digest.Digest]string), isa: action.ISA(runtime.GOARCH), witnesses: witness.New(c.Store),
 	}
 	if err := a.open(ctx, c); err != nil {
 		return nil, errors.Join(err, a.Close())
@@ -173,10 +178,39 @@ func (a *Auditor) check(ctx context.Context, key digest.Digest, r *Report) error
 	if err := a.checkLive(s, in, r); err != nil {
 		return err
 	}
-	if err := a.replay(ctx, s, in, r); err != nil {
+	if s.result.Bound != nil {
+		if err := a.testify(ctx, s, in); err != nil {
+			return err
+		}
+	} else if err := a.replay(ctx, s, in, r); err != nil {
 		return err
 	}
 	return a.rerun(ctx, s, in, r)
+}
+
+// testify replays an entry that macros had a hand in at its fixed places, where none of
+// them has been: what comes of it tells whether the macros care. If they do the entry is
+// right for its own places alone, which is no fault of it.
+func (a *Auditor) testify(ctx context.Context, s *subject, in *inputs) error {
+	elsewhere := &Report{}
+	if err := a.replay(ctx, s, in, elsewhere); err != nil {
+		return err
+	}
+	macros := s.result.Bound.Macros
+	if elsewhere.limited { // tells nothing of them
+		return gone("its macros cannot be tried: %s", elsewhere.Faults[0])
+	}
+	if len(elsewhere.Faults) > 0 {
+		if err := a.witnesses.Move(ctx, macros); err != nil {
+			return err
+		}
+		return gone("at other places its macros give something else: %s", elsewhere.Faults[0])
+	}
+	var places []string
+	for _, r := range s.result.Bound.Roots {
+		places = append(places, r.Fixed)
+	}
+	return a.witnesses.Settle(ctx, macros, places...)
 }
 
 // maxFaults bounds what is told of one entry.

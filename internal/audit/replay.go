@@ -85,6 +85,7 @@ func (a *Auditor) replay(ctx context.Context, s *subject, in *inputs, r *Report)
 	switch {
 	case errors.Is(err, sandbox.ErrLimit):
 		r.fault("replay: %s", err)
+		r.limited = true
 		return nil
 	case err != nil:
 		return err

@@ -199,6 +199,8 @@ type Places struct {
 	Located string
 	// Also is a further directory that belongs to the project or its build, absolute.
 	Also string
+	// Macros: code of the build may run in the compiler, and see the home directory.
+	Macros bool
 	// Maps returns arguments that have the compiler write name for the directory real;
 	// nil: there is nothing in what it writes that they would change.
 	Maps func(real, name string) []string

@@ -1,6 +1,7 @@
 package coordinator
 
 import (
+	"path"
 	"slices"
 
 	"github.com/cachepot/cachepot/internal/action"
@@ -38,7 +39,11 @@ func (j *job) takeFaces() {
 	}
 	shared, why := j.shared()
 	if j.located = why; shared != nil {
-		j.maps = j.mapArgs(shared.places.Spellings(), func(r roots.Root) string { return r.Real })
+		// Of two roots of which one lies in the other the inner one has to win, and for
+		// compilers the last map does.
+		spellings := slices.Clone(shared.places.Spellings())
+		slices.Reverse(spellings)
+		j.maps = j.mapArgs(spellings, func(r roots.Root) string { return r.Real })
 		located.args = j.withMaps(j.inv.Args)
 		shared.args = slices.Insert(shared.args, j.places.MapsAt, j.mapArgs(shared.places.Roots(), func(r roots.Root) string { return r.Fixed })...)
 		j.faces = []*face{shared, located}
@@ -79,7 +84,7 @@ func (j *job) shared() (*face, string) {
 		return nil, j.places.Located
 	}
 	m := j.s.Roots(roots.Call{Dir: j.call.Dir, Source: j.at(j.inv.Source), PWD: j.call.Env.Get("PWD"), Also: j.places.Also,
-		Compiler: j.call.Path, Tools: j.call.Tool.Sysroot, Env: j.call.Env.Get})
+		Compiler: j.call.Path, Tools: j.call.Tool.Sysroot, Home: j.places.Macros, Env: j.call.Env.Get})
 	if m == nil {
 		return nil, "no project around it"
 	}
@@ -164,12 +169,15 @@ func (f *face) realPaths(ps *action.PathSet) *action.PathSet {
 	return ps.Mapped(f.places.Real)
 }
 
-// storedPaths undoes realPaths.
+// storedPaths undoes realPaths. A directory above a root, which programs look at on their
+// way, is there because the root is, and elsewhere another.
 func (f *face) storedPaths(ps *action.PathSet) *action.PathSet {
 	if f.places == nil {
 		return ps
 	}
-	return ps.Mapped(f.places.Fixed)
+	out := *ps
+	out.Paths = slices.DeleteFunc(slices.Clone(ps.Paths), func(p string) bool { return f.places.Above(path.Clean(p)) })
+	return out.Mapped(f.places.Fixed)
 }
 
 // actions returns the action of the call over the inputs in snap, in its two

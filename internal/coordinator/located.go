@@ -2,7 +2,6 @@ package coordinator
 
 import (
 	"bytes"
-	"context"
 	"io"
 	"slices"
 
@@ -14,33 +13,39 @@ import (
 	"github.com/cachepot/cachepot/internal/wire"
 )
 
-// faceOf decides under which face a run is stored. For the shared one it puts fixed
-// places into the outputs that are text.
-func (j *job) faceOf(ctx context.Context, x *wire.Exited, paths *action.PathSet, outputs []taken, n *Note) (*face, error) {
+// faceOf decides under which face a run is stored. For the shared one it returns the
+// outputs that are text, by their numbers, with fixed places in them.
+func (j *job) faceOf(x *wire.Exited, paths *action.PathSet, outputs []taken, n *Note) (*face, map[int][]byte, error) {
 	located := j.locatedFace()
 	if j.s.Roots == nil {
-		return located, nil
+		return located, nil, nil
 	}
 	why := j.located
 	if f := j.faces[0]; f != located {
+		var texts map[int][]byte
 		var err error
-		if why, err = f.betrayed(ctx, x, paths, outputs); err != nil {
-			return nil, err
+		if texts, why, err = f.betrayed(x, paths, outputs); err != nil {
+			return nil, nil, err
 		}
 		if why == "" {
-			return f, nil
+			return f, texts, nil
 		}
 	}
+	j.stay(why, n)
+	return located, nil, nil
+}
+
+// stay counts why a result is for this directory alone.
+func (j *job) stay(why string, n *Note) {
 	j.s.Stats.Do(func(c *stats.Counters) { c.Located.Add(why) })
 	n.Reason = "stored for this directory alone: " + why
-	return located, nil
 }
 
 // betrayed returns how the real places show in what a run has left, "" where they
-// do not.
-func (f *face) betrayed(ctx context.Context, x *wire.Exited, paths *action.PathSet, outputs []taken) (string, error) {
+// do not, and then the outputs that are text and named them, with fixed ones.
+func (f *face) betrayed(x *wire.Exited, paths *action.PathSet, outputs []taken) (texts map[int][]byte, why string, err error) {
 	if paths.SpeaksOfFile && slices.ContainsFunc(f.j.places.Spelled, f.places.Within) {
-		return "a source asks for its own name, which holds the project's directory", nil
+		return nil, "a source asks for its own name, which holds the project's directory", nil
 	}
 	asked := paths.Asked
 	if asked == nil {
@@ -48,38 +53,29 @@ func (f *face) betrayed(ctx context.Context, x *wire.Exited, paths *action.PathS
 	}
 	for _, kv := range lookup(f.j.call.Env, asked) {
 		if f.places.Names([]byte(kv)) != "" && !slices.Contains(paths.Leading, compiler.Name(kv)) {
-			return "a source asks for a variable that names the project's directory", nil
+			return nil, "a source asks for a variable that names the project's directory", nil
 		}
 	}
 	for _, text := range [][]byte{x.Stdout, x.Stderr} {
 		fixed := f.places.FixedText(text)
 		switch {
 		case f.places.Names(fixed) != "":
-			return "messages name the project's directory", nil
+			return nil, "messages name the project's directory", nil
 		case !bytes.Equal(fixed, text) && f.j.msg.Columns > 0:
-			return "messages name the project's directory, and are wrapped for a terminal", nil
+			return nil, "messages name the project's directory, and are wrapped for a terminal", nil
 		}
 	}
-	texts := make(map[int][]byte)
+	texts = make(map[int][]byte)
 	for i := range outputs {
 		text, why, err := f.move(&outputs[i])
 		if why != "" || err != nil {
-			return why, err
+			return nil, why, err
 		}
 		if text != nil {
 			texts[i] = text
 		}
 	}
-	// Only now: a call that is located after all keeps its outputs as they are.
-	for i, text := range texts {
-		moved, err := f.j.s.Blobs.StageBytes(ctx, text)
-		if err != nil {
-			return "", err
-		}
-		outputs[i].staged.Discard()
-		outputs[i].staged = moved
-	}
-	return "", nil
+	return texts, "", nil
 }
 
 // move returns an output that is text with fixed places in it, nil where it names none,

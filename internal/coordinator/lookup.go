@@ -104,7 +104,9 @@ func (f *face) find(ctx context.Context) (*result.Result, digest.Digest) {
 // loadResult looks for the result of either form of the action.
 func (f *face) loadResult(ctx context.Context, k *known) {
 	for _, id := range []digest.Digest{k.silent, k.loud} {
-		if k.result = f.j.s.loadEntry(ctx, id); k.result != nil {
+		e := f.j.s.loadEntry(ctx, id)
+		if e != nil && f.holds(ctx, e) {
+			k.result = e
 			f.toReal(k.result)
 			k.resultOf = id
 			return

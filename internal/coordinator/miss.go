@@ -178,27 +178,40 @@ func (j *job) keep(ctx context.Context, x *wire.Exited, b *beginning, n *Note) (
 	if err != nil {
 		return nil, err
 	}
-	f, err := j.faceOf(ctx, x, paths, outputs, n)
+	f, texts, err := j.faceOf(x, paths, outputs, n)
 	if err != nil {
 		return nil, err
 	}
-	if f.places != nil && f.places.Ambiguous() {
-		// The way there by which the caller spells a root is not the root's.
-		paths = f.realPaths(f.storedPaths(paths))
-		if snap, err = j.inputs(paths, b); err != nil {
-			return nil, err
-		}
-	}
 	e := &result.Result{Stdout: x.Stdout, Stderr: x.Stderr, Took: time.Duration(x.Nanoseconds)}
-	for _, t := range outputs {
-		d, err := t.staged.Publish(ctx)
-		if err != nil {
+	if f.places != nil {
+		if e.Bound, err = f.bound(paths); err != nil {
 			return nil, err
 		}
-		e.Outputs = append(e.Outputs, result.Output{Path: t.Path, Digest: d, Mode: t.mode})
+		if f.places.Ambiguous() {
+			// The way there by which the caller spells a root is not the root's.
+			paths = f.realPaths(f.storedPaths(paths))
+			if snap, err = j.inputs(paths, b); err != nil {
+				return nil, err
+			}
+		}
 	}
-	if err := f.publish(ctx, e, paths, snap, n); err != nil {
+	if e.Outputs, err = j.publish(ctx, outputs, texts); err != nil {
 		return nil, err
+	}
+	err = f.publish(ctx, e, paths, snap, n)
+	if errors.Is(err, errMoves) {
+		j.stay(errMoves.Error(), n)
+		if e.Outputs, err = j.publish(ctx, outputs, nil); err != nil {
+			return nil, err
+		}
+		e.Bound = nil
+		err = j.locatedFace().publish(ctx, e, paths, snap, n)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if e.Bound != nil && !j.s.proven(ctx, e.Bound) {
+		j.stay(unproven, n)
 	}
 	j.s.Stats.Do(func(c *stats.Counters) {
 		c.CacheWrites++
@@ -321,7 +334,11 @@ func (f *face) publish(ctx context.Context, e *result.Result, paths *action.Path
 		return err
 	}
 	n.Recipe, n.Subject = e.Recipe, j.subject()
-	enc, err := f.stored(e).Encode()
+	kept := f.stored(e)
+	if err := f.testify(ctx, id, kept); err != nil {
+		return err
+	}
+	enc, err := kept.Encode()
 	if err != nil {
 		return err
 	}

@@ -148,8 +148,9 @@ func (f *face) output(path string) (compiler.Output, bool) {
 // taken is a copy of an output that the compiler has just written.
 type taken struct {
 	compiler.Output
-	staged *cas.Staged
-	mode   uint32
+	staged    *cas.Staged
+	mode      uint32
+	published *digest.Digest // the blob that staged has become; nil: none yet
 }
 
 // takeOutputs copies what the compiler wrote. The wrapper still waits, so nobody
@@ -205,7 +206,7 @@ func (j *job) takeOutput(ctx context.Context, o compiler.Output, start filestate
 			return nil, err
 		}
 	}
-	return &taken{o, staged, mode}, nil
+	return &taken{Output: o, staged: staged, mode: mode}, nil
 }
 
 // contentsOf returns the outputs of a result by their absolute paths; nil for nil.
@@ -250,6 +251,30 @@ func beforeUmask(mode, umask uint32) (uint32, error) {
 		return 0o777, nil
 	}
 	return mode | result.ExactMode, nil
+}
+
+// publish makes blobs of outputs, of those in texts with that content.
+func (j *job) publish(ctx context.Context, outputs []taken, texts map[int][]byte) ([]result.Output, error) {
+	var out []result.Output
+	for i := range outputs {
+		t := &outputs[i]
+		d := t.published
+		if text, ok := texts[i]; ok {
+			made, err := j.s.Blobs.PutBytes(ctx, text)
+			if err != nil {
+				return nil, err
+			}
+			d = &made
+		} else if d == nil {
+			made, err := t.staged.Publish(ctx)
+			if err != nil {
+				return nil, err
+			}
+			d, t.published = &made, &made
+		}
+		out = append(out, result.Output{Path: t.Path, Digest: *d, Mode: t.mode})
+	}
+	return out, nil
 }
 
 func discard(list []taken) {

@@ -17,6 +17,7 @@ import (
 	"github.com/cachepot/cachepot/internal/storage"
 	"github.com/cachepot/cachepot/internal/toolchain"
 	"github.com/cachepot/cachepot/internal/wire"
+	"github.com/cachepot/cachepot/internal/witness"
 )
 
 // Options are what a Server is made of.
@@ -62,8 +63,9 @@ type Options struct {
 // caller any more.
 type Server struct {
 	Options
-	requests *requests
-	journal  *journal
+	requests  *requests
+	journal   *journal
+	witnesses witness.Ledger
 
 	drain    chan struct{} // closed when no further callers are to be served
 	drained  sync.Once
@@ -77,7 +79,7 @@ type Server struct {
 
 // New returns a Server that is not serving yet.
 func New(o Options) *Server {
-	return &Server{Options: o, requests: newRequests(), journal: &journal{}, drain: make(chan struct{})}
+	return &Server{Options: o, requests: newRequests(), journal: &journal{}, witnesses: witness.New(o.Tier), drain: make(chan struct{})}
 }
 
 // Drain makes Serve stop taking callers and return once those it has are served.

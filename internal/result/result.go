@@ -6,6 +6,7 @@ package result
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	repb "github.com/bazelbuild/remote-apis/build/bazel/remote/execution/v2"
@@ -27,6 +28,47 @@ type Result struct {
 	Stdout, Stderr []byte
 	Took           time.Duration
 	Recipe         digest.Digest // zero where the record names none
+	Bound          *Bound        // nil: the result is right wherever its action is
+}
+
+// Bound says which code of the build was loaded into the compiler, and where that ran. At
+// other places the result is right only if the code is known not to care (package witness).
+type Bound struct {
+	Macros digest.Digest // as witness.Set names them
+	Roots  []Root
+}
+
+// Root is a directory with the name that it has in the action.
+type Root struct{ Fixed, Real string }
+
+// A Bound is the second of auxiliary_metadata, a string:
+//
+//	bound = macros LF (fixed "=" real LF)*
+//
+// Names of roots have neither equals signs nor ends of lines.
+func (b *Bound) encode() string {
+	s := b.Macros.String() + "\n"
+	for _, r := range b.Roots {
+		s += r.Fixed + "=" + r.Real + "\n"
+	}
+	return s
+}
+
+func decodeBound(s string) (*Bound, error) {
+	first, rest, _ := strings.Cut(s, "\n")
+	macros, err := digest.Parse(first)
+	if err != nil {
+		return nil, fmt.Errorf("decode result: %w", err)
+	}
+	b := &Bound{Macros: macros}
+	for line := range strings.Lines(rest) {
+		fixed, real, ok := strings.Cut(strings.TrimSuffix(line, "\n"), "=")
+		if !ok {
+			return nil, fmt.Errorf("decode result: root without a place")
+		}
+		b.Roots = append(b.Roots, Root{fixed, real})
+	}
+	return b, nil
 }
 
 // Output is one file that the action wrote.
@@ -45,12 +87,20 @@ func (r *Result) Encode() ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encode recipe's name: %w", err)
 	}
+	aux := []*anypb.Any{recipe}
+	if r.Bound != nil {
+		bound, err := anypb.New(wrapperspb.String(r.Bound.encode()))
+		if err != nil {
+			return nil, fmt.Errorf("encode bound: %w", err)
+		}
+		aux = append(aux, bound)
+	}
 	msg := &repb.ActionResult{
 		StdoutRaw: r.Stdout, StderrRaw: r.Stderr,
 		ExecutionMetadata: &repb.ExecutedActionMetadata{
 			ExecutionStartTimestamp:     &timestamppb.Timestamp{},
 			ExecutionCompletedTimestamp: timestamppb.New(time.Unix(0, int64(r.Took))),
-			AuxiliaryMetadata:           []*anypb.Any{recipe},
+			AuxiliaryMetadata:           aux,
 		},
 	}
 	for _, o := range r.Outputs {
@@ -94,6 +144,16 @@ func Decode(b []byte) (*Result, error) {
 	if aux := meta.GetAuxiliaryMetadata(); len(aux) > 0 && aux[0].UnmarshalTo(&name) == nil {
 		if d, err := digest.Parse(name.Value); err == nil {
 			r.Recipe = d
+		}
+	}
+	if aux := meta.GetAuxiliaryMetadata(); len(aux) > 1 {
+		var bound wrapperspb.StringValue
+		err := aux[1].UnmarshalTo(&bound)
+		if err == nil {
+			r.Bound, err = decodeBound(bound.Value)
+		}
+		if err != nil { // without its bound it would be used too widely
+			return nil, fmt.Errorf("decode result: %w", err)
 		}
 	}
 	return r, nil

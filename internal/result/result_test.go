@@ -7,6 +7,8 @@ import (
 	repb "github.com/bazelbuild/remote-apis/build/bazel/remote/execution/v2"
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/anypb"
+	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/cachepot/cachepot/internal/digest"
 	"github.com/cachepot/cachepot/internal/result"
@@ -24,7 +26,10 @@ func sample() *result.Result {
 }
 
 func TestRoundTrip(t *testing.T) {
-	for name, r := range map[string]*result.Result{"full": sample(), "empty": {Recipe: digest.Empty()}} {
+	bound := sample()
+	bound.Bound = &result.Bound{Macros: digest.Of([]byte("macros")), Roots: []result.Root{{Fixed: "/cachepot/src", Real: "/w/p"}, {Fixed: "/cachepot/home", Real: "/u/me"}}}
+	alone := &result.Result{Recipe: digest.Empty(), Bound: &result.Bound{Macros: digest.Empty()}}
+	for name, r := range map[string]*result.Result{"full": sample(), "empty": {Recipe: digest.Empty()}, "bound": bound, "bound to no root": alone} {
 		b, err := r.Encode()
 		if err != nil {
 			t.Fatal(err)
@@ -47,6 +52,27 @@ func TestFailedCompile(t *testing.T) {
 	}
 	if r, err := result.Decode(b); err == nil {
 		t.Errorf("decoded %+v", r)
+	}
+}
+
+// TestBrokenBound: a result whose bound cannot be read is not taken for one that has none.
+func TestBrokenBound(t *testing.T) {
+	for _, text := range []string{"", "no digest\n", digest.Empty().String() + "\n/cachepot/src\n"} {
+		var aux []*anypb.Any
+		for _, s := range []string{digest.Empty().String(), text} {
+			a, err := anypb.New(wrapperspb.String(s))
+			if err != nil {
+				t.Fatal(err)
+			}
+			aux = append(aux, a)
+		}
+		b, err := proto.Marshal(&repb.ActionResult{ExecutionMetadata: &repb.ExecutedActionMetadata{AuxiliaryMetadata: aux}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r, err := result.Decode(b); err == nil {
+			t.Errorf("%q: decoded %+v", text, r)
+		}
 	}
 }
 

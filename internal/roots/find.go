@@ -14,6 +14,7 @@ const (
 	build     = Base + "/build"
 	registry  = Base + "/cargo" // CARGO_HOME
 	compiler  = Base + "/compiler"
+	home      = Base + "/home"
 )
 
 // Finder finds the roots of calls, and remembers the tops of the directories that
@@ -49,6 +50,7 @@ type Call struct {
 	// Compiler is the executable as it is spelled. Tools is the directory of all that
 	// belongs to it, "" for the one above that of the executable.
 	Compiler, Tools string
+	Home            bool // the home directory is a root too, for all that lies in no other
 	Env             func(name string) string
 }
 
@@ -68,8 +70,8 @@ func (f *Finder) Find(c Call) *Map {
 			free = free[1:]
 		}
 	}
-	if home := f.cargoHome(c.Env); home != "" && below(from, home) {
-		list = withSpellings(list, home, registry, registry, dirs)
+	if crates := f.cargoHome(c.Env); crates != "" && below(from, crates) {
+		list = withSpellings(list, crates, registry, registry, dirs)
 	}
 	src, work := f.top(from), f.top(c.Dir)
 	if src == "" && work == "" && below(from, c.Dir) && !f.common(c.Dir) {
@@ -91,7 +93,20 @@ func (f *Finder) Find(c Call) *Map {
 		}
 		list = withSpellings(list, tools, compiler, compiler, [][2]string{{real, bin}})
 	}
+	if c.Home {
+		list = f.withHome(list, c.Env("HOME"))
+	}
 	return NewMap(list)
+}
+
+// withHome adds the home directory. One that is a single name, like that of the
+// superuser, is the same everywhere, and its name too common to be looked for.
+func (f *Finder) withHome(list []Root, spelled string) []Root {
+	real, err := filepath.EvalSymlinks(spelled)
+	if err != nil || strings.Count(real, "/") < 2 || within(real, list) {
+		return list
+	}
+	return withSpellings(list, real, home, home, [][2]string{{real, path.Clean(spelled)}})
 }
 
 // tools returns the directory of the compiler; "" where it is the system's, or holds other

@@ -22,6 +22,8 @@ const (
 	// Origin: the content of a library that a compiler made leads to the command
 	// that made it. Mutable: equal content may come of several.
 	Origin
+	// Witness: something that was seen of macros. Mutable, though nothing changes it.
+	Witness
 )
 
 const (
@@ -34,7 +36,7 @@ const (
 )
 
 // Kinds returns all kinds.
-func Kinds() []Kind { return []Kind{Entry, Request, PathSet, Toolchain, Subject, Origin} }
+func Kinds() []Kind { return []Kind{Entry, Request, PathSet, Toolchain, Subject, Origin, Witness} }
 
 // String returns the two letters that stand for k in file and object names, or
 // "?" where k is not a kind.
@@ -52,6 +54,8 @@ func (k Kind) String() string {
 		return "sj"
 	case Origin:
 		return "or"
+	case Witness:
+		return "wi"
 	}
 	return "?"
 }

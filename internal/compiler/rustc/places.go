@@ -13,7 +13,7 @@ import (
 func (d *detail) places(inv *compiler.Invocation) *compiler.Places {
 	c := d.cmd
 	p := &compiler.Places{
-		PathAt: pathsAt(c.args), Also: under(c.dir, c.outDir), Located: d.mustLocate(),
+		PathAt: pathsAt(c.args), Also: under(c.dir, c.outDir), Located: d.mustLocate(), Macros: d.foreign,
 		Maps: func(real, name string) []string { return []string{"--remap-path-prefix=" + real + "=" + name} },
 	}
 	if c.clippy {
@@ -26,8 +26,6 @@ func (d *detail) places(inv *compiler.Invocation) *compiler.Places {
 // tell.
 func (d *detail) mustLocate() string {
 	switch {
-	case d.foreign:
-		return "macros of the build are loaded, and what they look at cannot be told"
 	case d.cmd.anyKind:
 		return "crates in a -L without a kind"
 	}

@@ -25,6 +25,7 @@ type watchedRun struct {
 	crates  map[string]bool // directories that crates are searched for in, also by real path
 	natives map[string]bool // likewise of native libraries
 	temp    string          // where temporary files go
+	foreign bool            // code of the build may be loaded
 }
 
 // watchedInputs serves runs that were watched, of which everything is known but
@@ -82,7 +83,7 @@ func addLooks(call *compiler.Call, c *command, inv *compiler.Invocation, looks [
 }
 
 func newWatchedRun(call *compiler.Call, c *command, inv *compiler.Invocation, set *action.PathSet) *watchedRun {
-	w := &watchedRun{call: call, c: c, set: set,
+	w := &watchedRun{call: call, c: c, set: set, foreign: inv.Detail.(*detail).foreign,
 		outputs: map[string]bool{}, bases: map[string]bool{}, places: map[string]bool{}, read: map[string]bool{}, crates: map[string]bool{}, natives: map[string]bool{},
 		temp: filepath.Clean(under(call.Dir, tempDir(call.Env)))}
 	for _, o := range inv.Outputs {
@@ -219,6 +220,9 @@ func (w *watchedRun) input(k compiler.Look, place string) error {
 			return errUnkinded()
 		}
 		w.set.Found = append(w.set.Found, k.Path)
+		if w.foreign && strings.HasSuffix(place, ".so") && isRustLibrary(place) {
+			w.set.Macros = append(w.set.Macros, k.Path)
+		}
 	case w.isCandidate(place) && !w.read[k.Path]:
 		// All candidates for a crate have the links in their names resolved before
 		// the kinds that are wanted are opened; cargo may be writing the others.

@@ -38,7 +38,12 @@ func crates() map[string]string {
 // cargo builds the workspace in place; extra are further variables.
 func cargo(t *testing.T, i *harness.Instance, base, place string, extra ...string) (hits, misses, located uint64) {
 	t.Helper()
-	_, dir := lay(t, base, place, crates())
+	return cargoOf(t, i, base, place, crates(), extra...)
+}
+
+func cargoOf(t *testing.T, i *harness.Instance, base, place string, files map[string]string, extra ...string) (hits, misses, located uint64) {
+	t.Helper()
+	_, dir := lay(t, base, place, files)
 	before, err := i.Stats()
 	if err != nil {
 		t.Fatal(err)
@@ -69,8 +74,8 @@ func cargo(t *testing.T, i *harness.Instance, base, place string, extra ...strin
 	return sum(after.CacheHits.Counts) - sum(before.CacheHits.Counts), sum(after.CacheMisses.Counts) - sum(before.CacheMisses.Counts), sum(after.Located) - sum(before.Located)
 }
 
-// TestCargo: a workspace that lies elsewhere is a hit but for what loads macros, and
-// what it gets is what it would have made itself.
+// TestCargo: a workspace that lies elsewhere is a hit but for what loads macros that have
+// not been seen elsewhere, and what it gets is what it would have made itself.
 func TestCargo(t *testing.T) {
 	t.Parallel()
 	base := newBase(t)
@@ -80,9 +85,14 @@ func TestCargo(t *testing.T) {
 		t.Errorf("%d calls are located, want 1", located)
 	}
 	hits, misses, located := cargo(t, i, base, two)
-	if misses != 1 || located != 1 || hits != all-1 {
+	if misses != 1 || located != 0 || hits != all-1 {
 		t.Errorf("moved: %d hits, %d misses, %d located; there were %d calls", hits, misses, located, all)
 	}
+	// The second place was the witness that the macro does not care.
+	if hits, misses, _ := cargo(t, i, base, "three"); misses != 0 || hits != all {
+		t.Errorf("moved again: %d hits, %d misses; there were %d calls", hits, misses, all)
+	}
+	cargo(t, i, base, two)
 	moved := products(t, base, two)
 	cargo(t, fresh, base, two)
 	made := products(t, base, two)
@@ -98,6 +108,44 @@ func TestCargo(t *testing.T) {
 	}
 	if out, err := i.Admin("verify"); err != nil {
 		t.Errorf("verify: %v\n%s", err, out)
+	}
+}
+
+// TestWitness: verify tries the macros of a build at places where nobody has been. Those
+// that do not care where they run serve everybody from then on; those that do serve nobody
+// else, and each place gets what it would make itself.
+func TestWitness(t *testing.T) {
+	t.Parallel()
+	base := newBase(t)
+	i := newInstance(t)
+	_, all, _ := cargo(t, i, base, one)
+	out, err := i.Admin("verify")
+	if err != nil {
+		t.Fatalf("verify: %v\n%s", err, out)
+	}
+	if hits, misses, _ := cargo(t, i, base, two); misses != 0 || hits != all {
+		why, _ := i.Admin("explain")
+		t.Errorf("after verify: %d hits, %d misses; there were %d calls\n%s\n%s", hits, misses, all, out, why)
+	}
+	// A macro that is made of where it runs: the length does not show in what is searched for.
+	files := crates()
+	files["pm/src/lib.rs"] = "#[proc_macro] pub fn pm(_: proc_macro::TokenStream) -> proc_macro::TokenStream {\n" +
+		"    let n = std::env::current_dir().unwrap().as_os_str().len() + std::env::var(\"CARGO_MANIFEST_DIR\").unwrap().len();\n" +
+		"    format!(\"pub fn made() -> usize {{ {n} }}\").parse().unwrap() }\n"
+	for _, step := range []struct{ place, do string }{{one, ""}, {two, ""}, {"three", "verify"}, {"four/more", ""}, {two, ""}} {
+		cargoOf(t, i, base, step.place, files)
+		moved := products(t, base, step.place)
+		cargoOf(t, newInstance(t), base, step.place, files)
+		for name, text := range products(t, base, step.place) {
+			if moved[name] != text {
+				t.Errorf("%s in %s is not what is made there", name, step.place)
+			}
+		}
+		if step.do != "" {
+			if out, err := i.Admin(step.do); err != nil {
+				t.Errorf("%s: %v\n%s", step.do, err, out)
+			}
+		}
 	}
 }
 
