@@ -188,6 +188,36 @@ func (a *Auditor) check(ctx context.Context, key digest.Digest, r *Report) error
 	return a.rerun(ctx, s, in, r)
 }
 
+// Witness finds out whether the macros that had a hand in an entry care where they run, and
+// nothing else of it. The entry is named by its action, as "hash/size". An error means the
+// same as one of Check.
+func (a *Auditor) Witness(ctx context.Context, action string) error {
+	key, err := digest.Parse(action)
+	if err != nil {
+		return err
+	}
+	r := &Report{Action: key}
+	s, err := a.load(ctx, key, r)
+	if err != nil || s == nil || s.result.Bound == nil {
+		return ignoreGone(err)
+	}
+	in, err := a.inputs(ctx, s)
+	if err != nil {
+		return ignoreGone(err)
+	}
+	if err := a.checkLive(s, in, r); err != nil || len(r.Faults) > 0 {
+		return ignoreGone(err)
+	}
+	return ignoreGone(a.testify(ctx, s, in))
+}
+
+func ignoreGone(err error) error {
+	if _, ok := errors.AsType[*goneError](err); ok {
+		return nil
+	}
+	return err
+}
+
 // testify replays an entry that macros had a hand in at its fixed places, where none of
 // them has been: what comes of it tells whether the macros care. If they do the entry is
 // right for its own places alone, which is no fault of it.

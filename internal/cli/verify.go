@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/cachepot/cachepot/internal/audit"
+	"github.com/cachepot/cachepot/internal/spawn"
 )
 
 // verify is the command that audits the entries of the local cache.
@@ -32,6 +33,10 @@ func (e *Env) verify() *cobra.Command {
 	}
 	cmd.Flags().Int("sample", 0, "audit only that many entries, chosen at random")
 	cmd.AddCommand(&cobra.Command{
+		Use: WitnessCommand, Hidden: true, Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return e.runWitness(cmd.Context(), args) },
+	})
+	cmd.AddCommand(&cobra.Command{
 		Use: innerCommand, Hidden: true, Args: cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error { return audit.Inner(args[0]) },
 	})
@@ -41,7 +46,39 @@ func (e *Env) verify() *cobra.Command {
 // innerCommand is how the audits start this program again.
 const innerCommand = "inner"
 
+// WitnessCommand is how a coordinator starts this program, after "verify", to find out
+// whether macros care where they run: the actions follow, as "hash/size".
+const WitnessCommand = "witness"
+
 func (e *Env) runVerify(ctx context.Context, sample int) error {
+	var total tally
+	err := e.withAuditor(ctx, func(a *audit.Auditor) error {
+		e.settle()
+		var err error
+		total, err = e.auditAll(ctx, a, sample)
+		return err
+	})
+	return errors.Join(err, total.verdict())
+}
+
+// runWitness tries the macros of actions. It gives way to everybody else, as does all that
+// it starts.
+func (e *Env) runWitness(ctx context.Context, actions []string) error {
+	if err := spawn.GiveWay(); err != nil {
+		return err
+	}
+	return e.withAuditor(ctx, func(a *audit.Auditor) error {
+		for _, text := range actions {
+			if err := a.Witness(ctx, text); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// withAuditor gives do an auditor of the local cache.
+func (e *Env) withAuditor(ctx context.Context, do func(*audit.Auditor) error) error {
 	c, err := e.Load()
 	if err != nil {
 		return err
@@ -66,9 +103,7 @@ func (e *Env) runVerify(ctx context.Context, sample int) error {
 	if err != nil {
 		return err
 	}
-	e.settle()
-	total, err := e.auditAll(ctx, a, sample)
-	return errors.Join(err, a.Close(), total.verdict())
+	return errors.Join(do(a), a.Close())
 }
 
 // tally counts the audited entries by how they came off.

@@ -210,9 +210,6 @@ func (j *job) keep(ctx context.Context, x *wire.Exited, b *beginning, n *Note) (
 	if err != nil {
 		return nil, err
 	}
-	if e.Bound != nil && !j.s.proven(ctx, e.Bound) {
-		j.stay(unproven, n)
-	}
 	j.s.Stats.Do(func(c *stats.Counters) {
 		c.CacheWrites++
 		c.CacheWriteDuration += stats.Duration(time.Since(began))
@@ -352,6 +349,10 @@ func (f *face) publish(ctx context.Context, e *result.Result, paths *action.Path
 	}
 	if err := storage.Put(ctx, j.s.Tier, storage.Entry, id, enc); err != nil {
 		return err
+	}
+	if e.Bound != nil && !j.s.proven(ctx, e.Bound) {
+		j.stay(unproven, n)
+		j.s.trials.add(e.Bound.Macros, id)
 	}
 	j.s.remember(ctx, n.Subject, e.Recipe)
 	k.result, k.resultOf = e, id

@@ -11,6 +11,7 @@ import (
 
 	"github.com/cachepot/cachepot/internal/cas"
 	"github.com/cachepot/cachepot/internal/compiler"
+	"github.com/cachepot/cachepot/internal/digest"
 	"github.com/cachepot/cachepot/internal/filestate"
 	"github.com/cachepot/cachepot/internal/roots"
 	"github.com/cachepot/cachepot/internal/stats"
@@ -37,6 +38,10 @@ type Options struct {
 	Fits func(env []string, dir string) bool
 	// Roots finds the roots of a call. nil: all calls name their real paths.
 	Roots func(roots.Call) *roots.Map
+	// Try finds out, at low priority, whether macros that had a hand in the results of
+	// actions care where they run, and tells the tier (package witness). It ends early with
+	// its context. nil: nobody does.
+	Try func(ctx context.Context, actions []digest.Digest) error
 	// PerCall reads what the environment of one call asks for.
 	PerCall func(env []string) (recache, noCache bool, err error)
 	// Variables returns what the user, and the project that one of dirs belongs to,
@@ -66,6 +71,7 @@ type Server struct {
 	requests  *requests
 	journal   *journal
 	witnesses witness.Ledger
+	trials    trials
 
 	drain    chan struct{} // closed when no further callers are to be served
 	drained  sync.Once
@@ -99,6 +105,9 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	}
 	if s.View != nil {
 		go s.tendView()
+	}
+	if s.Roots != nil && s.Try != nil {
+		go s.tryMacros(ctx)
 	}
 	var failed error
 	for {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/cachepot/cachepot/test/e2e/harness"
 )
@@ -146,6 +147,26 @@ func TestWitness(t *testing.T) {
 				t.Errorf("%s: %v\n%s", step.do, err, out)
 			}
 		}
+	}
+}
+
+// TestTrial: macros are tried by the coordinator itself while nobody calls.
+func TestTrial(t *testing.T) {
+	t.Parallel()
+	base := newBase(t)
+	i := newInstance(t)
+	_, all, _ := cargo(t, i, base, one)
+	for end := time.Now().Add(90 * time.Second); ; {
+		if seen, _ := filepath.Glob(filepath.Join(i.Cache, "wi/*/*")); len(seen) > 0 {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatal("no macro was tried within 90 s")
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	if hits, misses, _ := cargo(t, i, base, two); misses != 0 || hits != all {
+		t.Errorf("after the trial: %d hits, %d misses; there were %d calls", hits, misses, all)
 	}
 }
 
