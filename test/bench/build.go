@@ -30,7 +30,7 @@ type built struct {
 // buildOnce cleans and configures the tree, then builds it; only the build itself is
 // measured.
 func buildOnce(ctx context.Context, b *bench, p project, tree string, in *instance, label string) (built, error) {
-	log := filepath.Join(b.work, "log", p.title()+"-"+in.name+"-"+label)
+	log := buildLog(b, p, in, label)
 	for _, s := range p.before(in.wrapper) {
 		if err := runLogged(ctx, filepath.Join(tree, s.dir), in.env, log+"-before", s.argv...); err != nil {
 			return built{}, err
@@ -52,6 +52,11 @@ func buildOnce(ctx context.Context, b *bench, p project, tree string, in *instan
 	// The clock that stamps files may be a tick behind.
 	made, err := collect(tree, start.Add(-10*time.Millisecond))
 	return built{took, cpu, made}, err
+}
+
+// buildLog is the file of what a build prints.
+func buildLog(b *bench, p project, in *instance, label string) string {
+	return filepath.Join(b.work, "log", p.title()+"-"+in.name+"-"+label)
 }
 
 // collect finds what compilers, archivers and linkers made: ELF files, archives,

@@ -50,8 +50,8 @@ func compareProject(ctx context.Context, b *bench, p project, all []system) ([]*
 	if err := fetch(ctx, b, p); err != nil {
 		return nil, err
 	}
-	tree, err := unpack(ctx, b, p)
-	if err != nil {
+	tree := b.tree(p)
+	if err := unpack(ctx, b, p, tree); err != nil {
 		return nil, err
 	}
 	reference, unstable, err := referenceProducts(ctx, b, p, tree, all[0])

@@ -23,6 +23,7 @@ const usage = `usage: go run ./test/bench COMMAND [flags]
   hits      time per hit of single calls, beside the floors of starting a process
   misses    what each cache adds to calls that are new, beside the bare compiler
   startup   start-up of the wrapper against an empty Go program
+  moved     build the projects in one place and then in another with the same cache
   sample    build projects twice through cachepot, a C and a Rust one by default
   fetch     fetch the sources and stop
 
@@ -41,7 +42,7 @@ func main() {
 
 func run(ctx context.Context, args []string) error {
 	commands := map[string]func(context.Context, *bench) error{
-		"compare": compare, "hits": hits, "misses": misses, "startup": startup, "sample": sample, "fetch": fetchAll,
+		"compare": compare, "hits": hits, "misses": misses, "startup": startup, "moved": move, "sample": sample, "fetch": fetchAll,
 	}
 	if len(args) == 0 || commands[args[0]] == nil {
 		return fmt.Errorf("no such command\n\n%s", usage)
@@ -76,7 +77,9 @@ type bench struct {
 
 func newBench(command string, args, env []string) (*bench, error) {
 	b := &bench{env: cleanEnv(env)}
-	defaults := map[string]string{"sample": "lua,ripgrep"}
+	defaults := map[string]string{
+		"sample": "lua,ripgrep", "moved": "lua,zlib,redis,sqlite,fmt,ninja,ninja-debug,ripgrep,workspace,hyperfine,chain",
+	}
 	all := projectTable()
 	names := defaults[command]
 	if names == "" {
@@ -93,7 +96,7 @@ func newBench(command string, args, env []string) (*bench, error) {
 	fs.StringVar(&b.sccache, "sccache", "sccache", "`path` of sccache")
 	fs.BoolVar(&b.recorder, "recorder", false, "also measure the recorder, which copies outputs back without looking at inputs")
 	fs.BoolVar(&b.bare, "bare", false, "have sample build bare too, and compare products with that")
-	fs.BoolVar(&b.verify, "verify", false, "audit every entry that sample has stored")
+	fs.BoolVar(&b.verify, "verify", false, "audit every entry that sample or moved has stored")
 	fs.StringVar(&b.jsonPath, "json", "", "also write the results to this `file`")
 	if err := fs.Parse(args); err != nil {
 		return nil, err

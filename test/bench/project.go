@@ -145,43 +145,45 @@ func chooseProjects(all []project, list, modes string) ([]project, error) {
 	return chosen, nil
 }
 
-// unpack makes a fresh tree of the project and returns its directory. All caches
-// build in this one tree in turn, so that their products can be compared.
-func unpack(ctx context.Context, b *bench, p project) (string, error) {
-	tree := filepath.Join(b.work, "tree", p.name)
+// tree is where the project lies. All caches build in this one tree in turn, so that
+// their products can be compared.
+func (b *bench) tree(p project) string { return filepath.Join(b.work, "tree", p.name) }
+
+// unpack makes a fresh tree of the project.
+func unpack(ctx context.Context, b *bench, p project, tree string) error {
 	if err := os.RemoveAll(tree); err != nil {
-		return "", err
+		return err
 	}
 	into := filepath.Join(tree, p.into)
 	if err := os.MkdirAll(into, 0o755); err != nil {
-		return "", err
+		return err
 	}
 	log := filepath.Join(b.work, "log", p.name+"-unpack")
 	if p.source != "" {
 		sources, err := readSources(filepath.Join(b.root, "test", "bench", "sources.txt"))
 		if err != nil {
-			return "", err
+			return err
 		}
 		archive := filepath.Join(b.downloads(), sources[p.source].archive())
 		if err := runLogged(ctx, into, b.env, log, "tar", "-xf", archive, "--strip-components=1", "--no-same-owner"); err != nil {
-			return "", err
+			return err
 		}
 	}
 	if p.files != "" {
 		files := filepath.Join(b.root, "test", "bench", "testdata", p.files)
 		if err := os.CopyFS(tree, os.DirFS(files)); err != nil {
-			return "", fmt.Errorf("copy %s: %w", files, err)
+			return fmt.Errorf("copy %s: %w", files, err)
 		}
 	}
 	if p.write != nil {
 		if err := p.write(tree); err != nil {
-			return "", err
+			return err
 		}
 	}
 	for _, s := range p.once {
 		if err := runLogged(ctx, filepath.Join(tree, s.dir), b.env, log, s.argv...); err != nil {
-			return "", err
+			return err
 		}
 	}
-	return tree, nil
+	return nil
 }

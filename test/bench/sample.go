@@ -93,8 +93,8 @@ func sampleProject(ctx context.Context, b *bench, p project, in *instance) (samp
 	if err := fetch(ctx, b, p); err != nil {
 		return r, err
 	}
-	tree, err := unpack(ctx, b, p)
-	if err != nil {
+	tree := b.tree(p)
+	if err := unpack(ctx, b, p, tree); err != nil {
 		return r, err
 	}
 	reference, err := r.buildBare(ctx, b, p, tree)

@@ -19,6 +19,8 @@ type counts struct {
 	Failed    int            `json:"failed"`
 	Reasons   map[string]int `json:"reasons,omitempty"`
 	NotStored map[string]int `json:"not_stored,omitempty"`
+	// Located says why results of misses were stored for their directory alone.
+	Located map[string]int `json:"located,omitempty"`
 }
 
 func (c counts) calls() int { return c.Hits + c.Misses + c.Uncached }
@@ -26,6 +28,9 @@ func (c counts) calls() int { return c.Hits + c.Misses + c.Uncached }
 // probes counts the compiles by which build scripts try out what a compiler knows:
 // of a text on its standard input, or of one to a file that is named by -o.
 func (c counts) probes() int { return c.Reasons["-"] + c.Reasons["-o"] }
+
+// located counts the misses that no other place can share.
+func (c counts) located() int { return sum(c.Located) }
 
 // rate is the share of hits among cacheable calls, in percent.
 func (c counts) rate() float64 {
@@ -75,6 +80,7 @@ func parseSccache(out []byte) (counts, error) {
 			Misses    byLanguage     `json:"cache_misses"`
 			NotCached map[string]int `json:"not_cached"`
 			NotStored map[string]int `json:"not_stored"`
+			Located   map[string]int `json:"located"`
 		} `json:"stats"`
 	}
 	if err := json.Unmarshal(out, &report); err != nil {
@@ -85,7 +91,7 @@ func parseSccache(out []byte) (counts, error) {
 	}
 	c := counts{
 		Hits: sum(report.Stats.Hits.Counts), Misses: sum(report.Stats.Misses.Counts), Refused: report.Stats.Refused, Failed: report.Stats.Failed,
-		Reasons: report.Stats.NotCached, NotStored: report.Stats.NotStored,
+		Reasons: report.Stats.NotCached, NotStored: report.Stats.NotStored, Located: report.Stats.Located,
 	}
 	c.Uncached = report.Stats.Requests - c.Hits - c.Misses
 	return c, nil
