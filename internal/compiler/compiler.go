@@ -201,11 +201,21 @@ type Places struct {
 	Also string
 	// Macros: code of the build may run in the compiler, and see the home directory.
 	Macros bool
-	// Maps returns arguments that have the compiler write name for the directory real;
-	// nil: there is nothing in what it writes that they would change.
-	Maps func(real, name string) []string
-	// MapsAt is where in Args they go.
+	// Maps are the ways to have the compiler write other names for directories; their
+	// arguments go into Args at MapsAt.
+	Maps   []Map
 	MapsAt int
+}
+
+// Map is a kind of option that has the compiler write a name for a directory.
+type Map struct {
+	// Args returns the arguments that do it; nil: nothing is to be changed.
+	Args func(real, name string) []string
+	// Own are the beginnings of paths for which the command itself says what is
+	// written. Of several options the compiler takes the last, or the longest.
+	Own []string
+	// Macros: what is changed are the names of files that sources can ask for.
+	Macros bool
 }
 
 // Span is a part of a text, from a byte to before another; the zero Span is none.

@@ -39,13 +39,9 @@ func (j *job) takeFaces() {
 	}
 	shared, why := j.shared()
 	if j.located = why; shared != nil {
-		// Of two roots of which one lies in the other the inner one has to win, and for
-		// compilers the last map does.
-		spellings := slices.Clone(shared.places.Spellings())
-		slices.Reverse(spellings)
-		j.maps = j.mapArgs(spellings, func(r roots.Root) string { return r.Real })
+		j.maps = j.mapArgs(shared.places, shared.places.Spellings(), func(r roots.Root) string { return r.Real })
 		located.args = j.withMaps(j.inv.Args)
-		shared.args = slices.Insert(shared.args, j.places.MapsAt, j.mapArgs(shared.places.Roots(), func(r roots.Root) string { return r.Fixed })...)
+		shared.args = slices.Insert(shared.args, j.places.MapsAt, j.mapArgs(shared.places, shared.places.Roots(), func(r roots.Root) string { return r.Fixed })...)
 		j.faces = []*face{shared, located}
 		shared.take()
 	}
@@ -57,26 +53,6 @@ func (j *job) locatedFace() *face { return j.faces[len(j.faces)-1] }
 
 // take finds the request of the face.
 func (f *face) take() { f.req = f.j.s.requests.get(f) }
-
-// mapArgs returns the arguments that have the compiler write the names of roots.
-func (j *job) mapArgs(list []roots.Root, of func(roots.Root) string) []string {
-	if j.places.Maps == nil {
-		return nil
-	}
-	var args []string
-	for _, r := range list {
-		args = append(args, j.places.Maps(of(r), r.Name)...)
-	}
-	return args
-}
-
-// withMaps returns arguments of a run with those that map the real roots.
-func (j *job) withMaps(args []string) []string {
-	if len(j.maps) == 0 {
-		return args
-	}
-	return slices.Insert(slices.Clone(args), j.places.MapsAt, j.maps...)
-}
 
 // shared returns the face by fixed places, or why there is none.
 func (j *job) shared() (*face, string) {
@@ -93,6 +69,9 @@ func (j *job) shared() (*face, string) {
 	}
 	if m = m.Spelled(j.paths()); m == nil {
 		return nil, "the project's directory is spelled in two ways"
+	}
+	if why := j.mapsBetray(m); why != "" {
+		return nil, why
 	}
 	f := &face{j: j, places: m, tool: j.tool.Digest}
 	if f.tools = m.Tools(); f.tools != nil {

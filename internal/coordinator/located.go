@@ -44,7 +44,7 @@ func (j *job) stay(why string, n *Note) {
 // betrayed returns how the real places show in what a run has left, "" where they
 // do not, and then the outputs that are text and named them, with fixed ones.
 func (f *face) betrayed(x *wire.Exited, paths *action.PathSet, outputs []taken) (texts map[int][]byte, why string, err error) {
-	if paths.SpeaksOfFile && slices.ContainsFunc(f.j.places.Spelled, f.places.Within) {
+	if paths.SpeaksOfFile && slices.ContainsFunc(f.j.places.Spelled, f.showsInMacros) {
 		return nil, "a source asks for its own name, which holds the project's directory", nil
 	}
 	asked := paths.Asked

@@ -61,10 +61,26 @@ func (c *Command) places(inv *compiler.Invocation, pathAt []compiler.Span) *comp
 	for _, name := range headers {
 		p.Spelled = append(p.Spelled, pathList(compiler.Environ(inv.Env), name)...)
 	}
+	debug := compiler.Map{Own: ownMaps(inv.Args, "-fdebug-prefix-map=", "-ffile-prefix-map=")}
 	if slices.ContainsFunc(inv.Args, func(a string) bool { return strings.HasPrefix(a, "-g") && a != "-g0" }) {
-		p.Maps = func(real, name string) []string { return []string{"-fdebug-prefix-map=" + real + "=" + name} }
+		debug.Args = func(real, name string) []string { return []string{"-fdebug-prefix-map=" + real + "=" + name} }
 	}
+	p.Maps = []compiler.Map{debug, {Own: ownMaps(inv.Args, "-fmacro-prefix-map=", "-ffile-prefix-map="), Macros: true}}
 	return p
+}
+
+// ownMaps returns the beginnings of paths that some of the options replace.
+func ownMaps(args []string, options ...string) []string {
+	var own []string
+	for _, a := range args {
+		for _, o := range options {
+			if value, ok := strings.CutPrefix(a, o); ok {
+				old, _, _ := strings.Cut(value, "=")
+				own = append(own, old)
+			}
+		}
+	}
+	return own
 }
 
 // located returns why a call has to name its real directories, as far as its words

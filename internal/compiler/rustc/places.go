@@ -14,12 +14,30 @@ func (d *detail) places(inv *compiler.Invocation) *compiler.Places {
 	c := d.cmd
 	p := &compiler.Places{
 		PathAt: pathsAt(c.args), Also: under(c.dir, c.outDir), Located: d.mustLocate(), Macros: d.foreign,
-		Maps: func(real, name string) []string { return []string{"--remap-path-prefix=" + real + "=" + name} },
+		Maps: []compiler.Map{{
+			Args: func(real, name string) []string { return []string{"--remap-path-prefix=" + real + "=" + name} },
+			Own:  ownMaps(c.args),
+		}},
 	}
 	if c.clippy {
 		p.MapsAt = 1 // behind the path of rustc
 	}
 	return p
+}
+
+// ownMaps returns the beginnings of paths that the command itself replaces.
+func ownMaps(args []string) []string {
+	var own []string
+	for i, a := range args {
+		value, ok := strings.CutPrefix(a, "--remap-path-prefix=")
+		if !ok && i > 0 && args[i-1] == "--remap-path-prefix" {
+			value, ok = a, true
+		}
+		if ok {
+			own = append(own, value[:max(strings.LastIndexByte(value, '='), 0)])
+		}
+	}
+	return own
 }
 
 // mustLocate returns why a call has to name its real directories, as far as its words

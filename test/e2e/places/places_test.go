@@ -47,6 +47,8 @@ func cases() []testCase {
 	hashes := with("src/x.c", "int f(void) { return sizeof __FILE__; }\n")
 	const plain = "cd src; $CC -I../inc -c x.c -o x.o"
 	const absolute = "$CC -I$PWD/inc -c $PWD/src/x.c -o $PWD/x.o"
+	// A build directory that begins with the name of the project's.
+	const beside = "touch CMakeLists.txt; src=$PWD; mkdir -p $PWD-build; cd $PWD-build; touch CMakeCache.txt; "
 	return []testCase{
 		{"relative", code, nil, plain, "hit", true, false},
 		{"absolute", code, nil, absolute, "hit", true, false},
@@ -67,8 +69,15 @@ func cases() []testCase {
 		{"build directory inside", code, nil, "mkdir -p build && cd build && $CC -g -I$PWD -I$PWD/../inc -c $PWD/../src/x.c -o x.o", "hit", false, false},
 		{"a warning", with("src/x.c", "#warning loud\nint x;\n"), nil, absolute + " -Wall", "hit", true, false},
 		{"a warning in a header", with("inc/h.h", "#warning loud\n#define TEXT \"\"\n"), nil, absolute, "hit", true, false},
-		{"own map", code, nil, absolute + " -g -fdebug-prefix-map=$PWD=/elsewhere", "hit", false, false},
-		{"own map of files", code, nil, absolute + " -g -ffile-prefix-map=$PWD=.", "hit", false, false},
+		{"build directory beside", code, nil, beside + "$CC -g -I. -I$src/inc -c $src/src/x.c -o x.o", "hit", false, false},
+		{"generated header in a build directory beside", with("src/x.c", "#include \"h.h\"\n#include <made.h>\n#include <stdio.h>\nint f(void) { return puts(TEXT MADE); }\n"), nil,
+			beside + "mkdir -p gen; echo '#define MADE \"made\"' >gen/made.h; $CC -g -I$PWD/gen -I$src/inc -MD -MF x.d -c $src/src/x.c -o x.o", "hit", false, false},
+		{"working directory beside", code, nil, "p=$PWD; mkdir -p $PWD-work; cd $PWD-work; $CC -g -I$p/inc -c $p/src/x.c -o x.o", "stored", true, false},
+		{"own map", code, nil, absolute + " -g -fdebug-prefix-map=$PWD=/elsewhere", "hit", true, false},
+		{"own map of files", code, nil, absolute + " -g -ffile-prefix-map=$PWD=.", "hit", true, false},
+		{"own map of files, own name", speaks, nil, absolute + " -ffile-prefix-map=$PWD=.", "hit", true, false},
+		{"own map of a directory in it", code, nil, absolute + " -g -fdebug-prefix-map=$PWD/inc=/headers", "hit", false, false},
+		{"own map from above", code, nil, absolute + " -g -fdebug-prefix-map=$(echo $PWD | sed 's,/one/.*,,;s,/two/.*,,')=/above", "stored", true, false},
 		{"search path", code, nil, "CPATH=$PWD/inc $CC -c src/x.c -o x.o", "hit", true, false},
 		{"forced header", code, nil, "$CC -include $PWD/inc/h.h -Iinc -c src/x.c -o x.o", "hit", true, false},
 		{"response file", code, nil, "echo -I$PWD/inc >args; $CC @args -c src/x.c -o x.o", "hit", true, false},
