@@ -30,6 +30,8 @@ type PathSet struct {
 	// SpeaksOfFile: a source asks for the name of a file as it was called, and what
 	// becomes of that cannot be told. Not for storing.
 	SpeaksOfFile bool
+	// Renamed are the names that sources give to their lines. Not for storing.
+	Renamed []string
 	// Leading are those of EnvNames whose values only lead to files. Asked are those that
 	// are known to have been asked for, nil: all. Not for storing.
 	Leading, Asked []string

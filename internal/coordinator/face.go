@@ -70,6 +70,9 @@ func (j *job) shared() (*face, string) {
 	if m = m.Spelled(j.paths()); m == nil {
 		return nil, "the project's directory is spelled in two ways"
 	}
+	if slices.ContainsFunc(j.places.Spelled, func(p string) bool { return m.Leaves(j.at(p)) }) {
+		return nil, leadsOut
+	}
 	if why := j.mapsBetray(m); why != "" {
 		return nil, why
 	}

@@ -3,10 +3,12 @@ package coordinator
 import (
 	"bytes"
 	"io"
+	"path"
 	"slices"
 
 	"github.com/cachepot/cachepot/internal/action"
 	"github.com/cachepot/cachepot/internal/compiler"
+	"github.com/cachepot/cachepot/internal/filestate"
 	"github.com/cachepot/cachepot/internal/result"
 	"github.com/cachepot/cachepot/internal/roots"
 	"github.com/cachepot/cachepot/internal/stats"
@@ -15,7 +17,7 @@ import (
 
 // faceOf decides under which face a run is stored. For the shared one it returns the
 // outputs that are text, by their numbers, with fixed places in them.
-func (j *job) faceOf(x *wire.Exited, paths *action.PathSet, outputs []taken, n *Note) (*face, map[int][]byte, error) {
+func (j *job) faceOf(x *wire.Exited, paths *action.PathSet, snap *filestate.Snapshot, outputs []taken, n *Note) (*face, map[int][]byte, error) {
 	located := j.locatedFace()
 	if j.s.Roots == nil {
 		return located, nil, nil
@@ -24,7 +26,7 @@ func (j *job) faceOf(x *wire.Exited, paths *action.PathSet, outputs []taken, n *
 	if f := j.faces[0]; f != located {
 		var texts map[int][]byte
 		var err error
-		if texts, why, err = f.betrayed(x, paths, outputs); err != nil {
+		if texts, why, err = f.betrayed(x, paths, snap, outputs); err != nil {
 			return nil, nil, err
 		}
 		if why == "" {
@@ -41,11 +43,21 @@ func (j *job) stay(why string, n *Note) {
 	n.Reason = "stored for this directory alone: " + why
 }
 
+// leadsOut is why a call is located that goes from one directory of it to another, or
+// to what lies beside, in steps that depend on how they are called.
+const leadsOut = "a path leads out of the project in relative steps"
+
 // betrayed returns how the real places show in what a run has left, "" where they
 // do not, and then the outputs that are text and named them, with fixed ones.
-func (f *face) betrayed(x *wire.Exited, paths *action.PathSet, outputs []taken) (texts map[int][]byte, why string, err error) {
+func (f *face) betrayed(x *wire.Exited, paths *action.PathSet, snap *filestate.Snapshot, outputs []taken) (texts map[int][]byte, why string, err error) {
+	if slices.ContainsFunc(paths.Found, func(p string) bool { return f.places.Leaves(f.j.at(p)) }) || slices.ContainsFunc(snap.Links(), f.linkLeaves) {
+		return nil, leadsOut, nil
+	}
 	if paths.SpeaksOfFile && slices.ContainsFunc(f.j.places.Spelled, f.showsInMacros) {
 		return nil, "a source asks for its own name, which holds the project's directory", nil
+	}
+	if slices.ContainsFunc(paths.Renamed, func(p string) bool { return f.places.Names([]byte(p)) != "" }) {
+		return nil, "a #line names the project's directory", nil
 	}
 	asked := paths.Asked
 	if asked == nil {
@@ -103,6 +115,12 @@ func (f *face) move(t *taken) (text []byte, why string, err error) {
 		return nil, "", nil
 	}
 	return fixed, "", nil
+}
+
+// linkLeaves reports whether a symbolic link, given as path and target, leads from one
+// root to elsewhere in relative steps.
+func (f *face) linkLeaves(link [2]string) bool {
+	return !path.IsAbs(link[1]) && f.places.Leaves(path.Dir(link[0])+"/"+link[1])
 }
 
 // names reports whether content speaks of a root.

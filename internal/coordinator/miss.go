@@ -178,7 +178,7 @@ func (j *job) keep(ctx context.Context, x *wire.Exited, b *beginning, n *Note) (
 	if err != nil {
 		return nil, err
 	}
-	f, texts, err := j.faceOf(x, paths, outputs, n)
+	f, texts, err := j.faceOf(x, paths, snap, outputs, n)
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package roots
 
 import (
 	"bytes"
+	"path"
 	"slices"
 	"sort"
 	"strings"
@@ -133,6 +134,10 @@ func (m *Map) Tools() *Map {
 	}
 	return NewMap(list)
 }
+
+// Leaves reports whether ".." in p leads out of the root that it begins in, or into one
+// from elsewhere: at the fixed places it leads somewhere else.
+func (m *Map) Leaves(p string) bool { return path.Clean(m.Fixed(p)) != m.Fixed(path.Clean(p)) }
 
 // Above reports whether dir is a directory above a root, which is there because
 // the root is.

@@ -43,6 +43,14 @@ func TestPaths(t *testing.T) {
 	if got := m.Real(m.Fixed("/mnt/p/x.c")); got != "/home/u/p/x.c" {
 		t.Errorf("another spelling became %s", got)
 	}
+	for p, leaves := range map[string]bool{
+		"/home/u/p/a/../b/x.c": false, "/home/u/p/../p/x.c": true, "/home/u/p/a/../../q/x.c": true, "/home/u/q/../p/x.c": true,
+		"/usr/lib/../include/x.h": false, "/home/u/p/out/../x.c": true,
+	} {
+		if m.Leaves(p) != leaves {
+			t.Errorf("Leaves(%s) = %t", p, !leaves)
+		}
+	}
 	if got := m.FixedList("/home/u/p/a:/usr/bin::/mnt/p"); got != "/cachepot/src/a:/usr/bin::/cachepot/src" {
 		t.Errorf("list: %s", got)
 	}

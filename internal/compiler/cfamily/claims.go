@@ -31,6 +31,7 @@ type Claims struct {
 	assembly map[string]bool            // names looked for by the assembler
 	first    map[string]bool            // names whose precompiled form is looked for
 	computed map[string]bool            // directories of files with computed includes
+	renamed  []string                   // what lines say that they are called
 }
 
 // need says how a name is looked for along the chain.
@@ -160,6 +161,7 @@ func (c *Claims) text(p string, first bool) error {
 func (c *Claims) lines(s *Scan) {
 	for _, name := range s.Lines {
 		c.paths[Abs(c.call.Dir, name)] = true
+		c.renamed = append(c.renamed, name)
 	}
 }
 
@@ -250,6 +252,7 @@ func (c *Claims) PathSet() (*action.PathSet, error) {
 		set.SpeaksOfFile = set.SpeaksOfFile || fileMacros([]byte(d))
 	}
 	set.Found = append(set.Found, c.opened...)
+	set.Renamed = c.renamed
 	return set, nil
 }
 
