@@ -57,7 +57,7 @@ func compose(c *config.Config, env []string, log *slog.Logger) (*coordinator.Ser
 			"gcc": gcc.New(), "clang": clang.New(), "rustc": rust, "clippy": rust,
 		},
 		Place: place.Here(), MaxFrame: int(c.Coordinator.MaxFrame), Fits: fits(env), PerCall: perCall, Variables: variables(c), Unwatched: sync.OnceValue(ownUnwatched), Idle: c.Coordinator.IdleTimeout,
-		Roots: findRoots(c), Try: tryMacros(env),
+		Roots: findRoots(c), MapMacros: c.Paths.FileMacros == config.FileMacrosMap, Try: tryMacros(env),
 		HardLinks: c.Disk.Restore == config.RestoreHardLink, Scratch: scratch, ISA: action.ISA(runtime.GOARCH),
 	})
 	stop := saveStats(counters, log)

@@ -214,7 +214,8 @@ type Map struct {
 	// Own are the beginnings of paths for which the command itself says what is
 	// written. Of several options the compiler takes the last, or the longest.
 	Own []string
-	// Macros: what is changed are the names of files that sources can ask for.
+	// Macros: what is changed are the names of files that sources can ask for. That is
+	// done only where the user wants it.
 	Macros bool
 }
 

@@ -68,7 +68,10 @@ const (
 )
 
 // Paths is what is made of the places of projects.
-type Paths struct{ Mode PathsMode }
+type Paths struct {
+	Mode       PathsMode
+	FileMacros FileMacros
+}
 
 // PathsMode says whether the same source in another place is a hit.
 type PathsMode string
@@ -77,6 +80,16 @@ type PathsMode string
 const (
 	PathsRelocatable PathsMode = "relocatable" // it is, and debug information has names for the places
 	PathsExact       PathsMode = "exact"       // it is not, and all bytes are the bare compiler's
+)
+
+// FileMacros says what sources of C and C++ that are shared between places get for their
+// own names.
+type FileMacros string
+
+// The ways.
+const (
+	FileMacrosKeep FileMacros = "keep" // the path that the compiler was given; with a project in it the call is not shared
+	FileMacrosMap  FileMacros = "map"  // the name that debug information has for it
 )
 
 // S3 is a bucket of a service that speaks the S3 protocol.

@@ -33,6 +33,8 @@ func literal(field any) string {
 		return text(string(*p))
 	case *PathsMode:
 		return text(string(*p))
+	case *FileMacros:
+		return text(string(*p))
 	case *GCSMode:
 		return text(string(*p))
 	case *AuthType:

@@ -100,6 +100,8 @@ func (s *Setting) store(field any, v value) (problem string) {
 		*p, problem = Restore(v.text), s.choiceProblem(v.text)
 	case *PathsMode:
 		*p, problem = PathsMode(v.text), s.choiceProblem(v.text)
+	case *FileMacros:
+		*p, problem = FileMacros(v.text), s.choiceProblem(v.text)
 	case *GCSMode:
 		*p, problem = GCSMode(v.text), s.choiceProblem(v.text)
 	case *AuthType:

@@ -36,6 +36,7 @@ func (j *job) takeFaces() {
 	j.places = &compiler.Places{Located: "paths in its arguments are not known"}
 	if j.inv.Places != nil {
 		j.places = j.inv.Places()
+		j.keepMacros()
 	}
 	shared, why := j.shared()
 	if j.located = why; shared != nil {

@@ -8,6 +8,16 @@ import (
 	"github.com/cachepot/cachepot/internal/roots"
 )
 
+// keepMacros leaves the names that sources ask for as they are, unless the user wants
+// other ones.
+func (j *job) keepMacros() {
+	for i := range j.places.Maps {
+		if kind := &j.places.Maps[i]; kind.Macros && !j.s.MapMacros {
+			kind.Args = nil
+		}
+	}
+}
+
 // mapArgs returns the arguments that have the compiler write the names of the roots in
 // list, which are called as of tells. Where the command itself says what is written for
 // one, that stands.

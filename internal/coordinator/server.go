@@ -38,6 +38,8 @@ type Options struct {
 	Fits func(env []string, dir string) bool
 	// Roots finds the roots of a call. nil: all calls name their real paths.
 	Roots func(roots.Call) *roots.Map
+	// MapMacros has sources that ask for their own names get those that roots have.
+	MapMacros bool
 	// Try finds out, at low priority, whether macros that had a hand in the results of
 	// actions care where they run, and tells the tier (package witness). It ends early with
 	// its context. nil: nobody does.

@@ -75,7 +75,8 @@ func TestJudgeMoved(t *testing.T) {
 		{"all hits", moved{Again: counts{Hits: 3}}, false},
 		{"located", moved{Again: counts{Hits: 3, Misses: 1, Located: located}}, false},
 		{"a miss", moved{Again: counts{Hits: 3, Misses: 2, Located: located}}, true},
-		{"no hit", moved{Again: counts{Misses: 1, Located: located}}, true},
+		{"all located", moved{Again: counts{Misses: 1, Located: located}}, false},
+		{"nothing", moved{}, true},
 		{"other bytes", moved{Again: counts{Hits: 3}, Differ: []string{"a.o"}}, true},
 		{"the first place", moved{Again: counts{Hits: 3}, Foreign: []string{"a.d"}}, true},
 	}

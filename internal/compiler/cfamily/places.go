@@ -65,7 +65,11 @@ func (c *Command) places(inv *compiler.Invocation, pathAt []compiler.Span) *comp
 	if slices.ContainsFunc(inv.Args, func(a string) bool { return strings.HasPrefix(a, "-g") && a != "-g0" }) {
 		debug.Args = func(real, name string) []string { return []string{"-fdebug-prefix-map=" + real + "=" + name} }
 	}
-	p.Maps = []compiler.Map{debug, {Own: ownMaps(inv.Args, "-fmacro-prefix-map=", "-ffile-prefix-map="), Macros: true}}
+	macros := compiler.Map{Own: ownMaps(inv.Args, "-fmacro-prefix-map=", "-ffile-prefix-map="), Macros: true}
+	if c.Lang.Preprocess {
+		macros.Args = func(real, name string) []string { return []string{"-fmacro-prefix-map=" + real + "=" + name} }
+	}
+	p.Maps = []compiler.Map{debug, macros}
 	return p
 }
 

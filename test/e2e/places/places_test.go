@@ -109,8 +109,11 @@ func cases() []testCase {
 	}
 }
 
-func TestPlaces(t *testing.T) {
-	for _, tc := range cases() {
+func TestPlaces(t *testing.T) { runAll(t, cases()) }
+
+// runAll runs scenes with all compilers that each is for.
+func runAll(t *testing.T, list []testCase, settings ...string) {
+	for _, tc := range list {
 		on := tc.on
 		if on == nil {
 			on = []string{"gcc", "clang"}
@@ -118,7 +121,7 @@ func TestPlaces(t *testing.T) {
 		for _, cc := range on {
 			t.Run(tc.name+"/"+cc, func(t *testing.T) {
 				t.Parallel()
-				tc.run(t, cc)
+				tc.run(t, cc, settings...)
 			})
 		}
 	}
@@ -126,9 +129,9 @@ func TestPlaces(t *testing.T) {
 
 // run builds the project in one place, then in another, and compares what comes of
 // that with a build there that knows of no other place.
-func (tc *testCase) run(t *testing.T, cc string) {
+func (tc *testCase) run(t *testing.T, cc string, settings ...string) {
 	base := newBase(t)
-	i, fresh := newInstance(t), newInstance(t)
+	i, fresh := newInstance(t, settings...), newInstance(t, settings...)
 	tc.build(t, i, base, one, i.Wrapper+" "+cc, "stored")
 	moved := tc.build(t, i, base, two, i.Wrapper+" "+cc, tc.want)
 	again := tc.build(t, i, base, two, i.Wrapper+" "+cc, "hit")
@@ -191,9 +194,9 @@ func lay(t *testing.T, base, place string, files map[string]string) (root, dir s
 	return root, dir
 }
 
-func newInstance(t *testing.T) *harness.Instance {
+func newInstance(t *testing.T, settings ...string) *harness.Instance {
 	t.Helper()
-	i, err := product.NewInstance("CACHEPOT_PATHS_MODE=relocatable")
+	i, err := product.NewInstance(append(settings, "CACHEPOT_PATHS_MODE=relocatable")...)
 	if err != nil {
 		t.Fatal(err)
 	}
