@@ -4,6 +4,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -54,7 +55,8 @@ type Call struct {
 	Env             func(name string) string
 }
 
-// Find returns the map of a call; nil where it has no root.
+// Find returns the map of a call; nil where it has no root. No root lies in another, apart
+// from the home directory: a path that goes through the outer one would have two names.
 func (f *Finder) Find(c Call) *Map {
 	spelled := path.Dir(c.Source)
 	from, err := filepath.EvalSymlinks(spelled)
@@ -62,27 +64,31 @@ func (f *Finder) Find(c Call) *Map {
 		return nil
 	}
 	dirs := [][2]string{{from, spelled}, {c.Dir, c.PWD}}
-	var list []Root
-	free := []Root{{"", workspace, "."}, {"", build, build}}
-	add := func(top string) {
-		if top != "" && len(free) > 0 && !within(top, list) {
-			list = withSpellings(list, top, free[0].Fixed, free[0].Name, dirs)
-			free = free[1:]
-		}
-	}
-	if crates := f.cargoHome(c.Env); crates != "" && below(from, crates) {
-		list = withSpellings(list, crates, registry, registry, dirs)
-	}
 	src, work := f.top(from), f.top(c.Dir)
 	if src == "" && work == "" && below(from, c.Dir) && !f.common(c.Dir) {
 		src = c.Dir // a file in a directory, and nothing that tells more
 	}
-	add(src)
-	add(work)
+	tops := []string{src, work}
 	if c.Also != "" {
 		if also, err := filepath.EvalSymlinks(c.Also); err == nil {
 			dirs = append(dirs, [2]string{also, path.Clean(c.Also)})
-			add(f.top(also))
+			tops = append(tops, f.top(also))
+		}
+	}
+	crates := f.cargoHome(c.Env)
+	if !below(from, crates) {
+		crates = ""
+	}
+	tops = outermost(append([]string{crates}, tops...))
+	var list []Root
+	free := []Root{{"", workspace, "."}, {"", build, build}}
+	for _, top := range tops {
+		switch {
+		case top == crates:
+			list = withSpellings(list, crates, registry, registry, dirs)
+		case len(free) > 0:
+			list = withSpellings(list, top, free[0].Fixed, free[0].Name, dirs)
+			free = free[1:]
 		}
 	}
 	if tools := f.tools(c, list); tools != "" {
@@ -109,6 +115,18 @@ func (f *Finder) withHome(list []Root, spelled string) []Root {
 	return withSpellings(list, real, home, home, [][2]string{{real, path.Clean(spelled)}})
 }
 
+// outermost returns the directories that lie in no other of them, each once.
+func outermost(dirs []string) []string {
+	var out []string
+	for i, d := range dirs {
+		in := func(other string) bool { return other != "" && other != d && below(d, other) }
+		if d != "" && !slices.ContainsFunc(dirs, in) && !slices.Contains(dirs[:i], d) {
+			out = append(out, d)
+		}
+	}
+	return out
+}
+
 // tools returns the directory of the compiler; "" where it is the system's, or holds other
 // roots or lies in one.
 func (f *Finder) tools(c Call, list []Root) string {
@@ -117,13 +135,8 @@ func (f *Finder) tools(c Call, list []Root) string {
 		dir = path.Join(path.Dir(c.Compiler), "..")
 	}
 	real, err := filepath.EvalSymlinks(dir)
-	if err != nil || f.common(real) || within(real, list) {
+	if err != nil || f.common(real) || within(real, list) || holds(real, list) {
 		return ""
-	}
-	for i := range list {
-		if below(list[i].Real, real) {
-			return ""
-		}
 	}
 	return real
 }
@@ -148,6 +161,11 @@ func within(dir string, list []Root) bool {
 		}
 	}
 	return false
+}
+
+// holds reports whether a root that is known lies in dir.
+func holds(dir string, list []Root) bool {
+	return slices.ContainsFunc(list, func(r Root) bool { return below(r.Real, dir) })
 }
 
 // withSpellings adds the root real, if it is one, and how directories in it show it to

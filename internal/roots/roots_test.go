@@ -116,7 +116,9 @@ func TestNoMap(t *testing.T) {
 	}
 }
 
-func TestFind(t *testing.T) {
+// tree makes files in a new directory, whose real path it returns.
+func tree(t *testing.T, files ...string) string {
+	t.Helper()
 	base, err := os.MkdirTemp("", "roots-")
 	if err != nil {
 		t.Fatal(err)
@@ -125,8 +127,7 @@ func TestFind(t *testing.T) {
 	if base, err = filepath.EvalSymlinks(base); err != nil {
 		t.Fatal(err)
 	}
-	for _, f := range []string{"git/.git", "git/sub/Makefile", "git/sub/src/x.c", "tar/configure", "tar/src/Makefile", "tar/src/x.c", "tar/deps/y.c",
-		"build/CMakeCache.txt", "build/obj/k", "bare/x.c", "home/u/Makefile", "home/u/p/x.c", "home/u/q/Makefile", "home/u/q/x.c"} {
+	for _, f := range files {
 		p := filepath.Join(base, f)
 		if err := os.MkdirAll(filepath.Dir(p), 0o755); err != nil {
 			t.Fatal(err)
@@ -135,15 +136,24 @@ func TestFind(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := os.Symlink("tar", base+"/link"); err != nil {
-		t.Fatal(err)
+	for link, target := range map[string]string{"link": "tar"} {
+		if err := os.Symlink(target, filepath.Join(base, link)); err != nil {
+			t.Fatal(err)
+		}
 	}
+	return base
+}
+
+func TestFind(t *testing.T) {
+	base := tree(t, "git/.git", "git/sub/Makefile", "git/sub/src/x.c", "tar/configure", "tar/src/Makefile", "tar/src/x.c", "tar/deps/y.c", "sdk/include/x.h", "git/third/.git", "git/third/x.c", "git/cargo/registry/x.rs", "build/CMakeCache.txt", "build/obj/k", "bare/x.c", "home/u/Makefile", "home/u/p/x.c", "home/u/q/Makefile", "home/u/q/x.c")
 	f := NewFinder(base + "/home/u")
 	for _, tc := range []struct {
 		dir, source, pwd string
 		want             string // of String, less base
 	}{
 		{"git/sub/src", "git/sub/src/x.c", "", "git=src"},
+		{"git", "git/third/x.c", "", "git=src"}, // a checkout in the checkout
+		{"git/third", "git/third/x.c", "", "git/third=src"},
 		{"tar/src", "tar/src/x.c", "", "tar=src"},
 		{"tar", "tar/deps/y.c", "", "tar=src"},
 		{"build/obj", "git/sub/src/x.c", "", "build=build git=src"},
@@ -167,6 +177,23 @@ func TestFind(t *testing.T) {
 		}
 		if got != tc.want {
 			t.Errorf("%s in %s, PWD=%s: %q, want %q", tc.source, tc.dir, tc.pwd, got, tc.want)
+		}
+	}
+}
+
+// TestCargoHome: the directory of cargo is a root of its own unless the project has it.
+func TestCargoHome(t *testing.T) {
+	base := tree(t, "p/.git", "p/target/k", "p/src/lib.rs", "p/.cargo/registry/y/lib.rs", "cargo/registry/y/lib.rs", "cargo/git/checkouts/z/.git", "cargo/git/checkouts/z/lib.rs")
+	for _, tc := range []struct{ dir, source, home, want string }{
+		{"p", "p/src/lib.rs", "cargo", "p=src"},
+		{"cargo/registry/y", "cargo/registry/y/lib.rs", "cargo", "cargo=cargo p=src"},
+		{"cargo/git/checkouts/z", "cargo/git/checkouts/z/lib.rs", "cargo", "cargo=cargo p=src"},
+		{"p/.cargo/registry/y", "p/.cargo/registry/y/lib.rs", "p/.cargo", "p=src"},
+	} {
+		env := func(string) string { return base + "/" + tc.home }
+		m := NewFinder("").Find(Call{Dir: base + "/" + tc.dir, Source: base + "/" + tc.source, Also: base + "/p/target", Env: env})
+		if m == nil || show(m, base) != tc.want {
+			t.Errorf("%s: %v, want %q", tc.source, m, tc.want)
 		}
 	}
 }
