@@ -74,7 +74,11 @@ func findRoots(c *config.Config) func(roots.Call) *roots.Map {
 		return nil
 	}
 	home, _ := os.UserHomeDir() // "" is nobody's
-	return roots.NewFinder(home).Find
+	var further []roots.Named
+	for _, r := range c.Paths.Roots {
+		further = append(further, roots.Named{Name: r.Name, Dir: r.Dir})
+	}
+	return roots.NewFinder(home, further...).Find
 }
 
 // newView makes a View that is as quick as this system allows.

@@ -71,7 +71,11 @@ const (
 type Paths struct {
 	Mode       PathsMode
 	FileMacros FileMacros
+	Roots      []Root
 }
+
+// Root is a directory that has a name for everybody, wherever it lies.
+type Root struct{ Name, Dir string }
 
 // PathsMode says whether the same source in another place is a hit.
 type PathsMode string

@@ -325,6 +325,8 @@ func TestEverySetting(t *testing.T) {
 			v.text = strings.Fields(s.Choices)[0] + "://h"
 		case KindBool:
 			v.text = "on"
+		case KindRoots:
+			v.form, v.list = formList, []string{"a=/a"}
 		case KindNames:
 			v.form, v.list = formList, []string{"A", "B*"}
 		}

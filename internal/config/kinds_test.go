@@ -41,6 +41,12 @@ func literal(field any) string {
 		return text(string(*p))
 	case *string:
 		return text(*p)
+	case *[]Root:
+		all := make([]string, len(*p))
+		for i, r := range *p {
+			all[i] = text(r.Name + "=" + r.Dir)
+		}
+		return "[" + strings.Join(all, ", ") + "]"
 	case *[]string:
 		all := make([]string, len(*p))
 		for i, s := range *p {

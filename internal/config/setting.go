@@ -36,6 +36,7 @@ const (
 	KindChoice
 	KindPort
 	KindNames // list of names of variables; "*" may end one
+	KindRoots // list of NAME=DIRECTORY
 )
 
 // Scope says which process reads a variable, and so whether a caller whose

@@ -64,6 +64,9 @@ func pathSettings() []Setting {
 		{Key: "paths.file_macros", Env: "CACHEPOT_PATHS_FILE_MACROS", Kind: KindChoice, Choices: "keep map", Default: "keep",
 			Doc:   "What `__FILE__` and the like give where calls are relocatable: the path that the compiler was given, or [the name](places.md) that debug information has for it.",
 			field: func(t target) any { return &t.config.Paths.FileMacros }},
+		{Key: "paths.roots", Env: "CACHEPOT_PATHS_ROOTS", Kind: KindRoots,
+			Doc:   "Further directories that may lie [anywhere](places.md), each with the name by which everybody's is known.",
+			field: func(t target) any { return &t.config.Paths.Roots }},
 	}
 }
 

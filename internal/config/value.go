@@ -57,9 +57,9 @@ func (k Kind) fits(f form) bool {
 	case formVariable:
 		return true
 	case formString:
-		return k != KindBool && k != KindNames
+		return k != KindBool && k != KindNames && k != KindRoots
 	case formList:
-		return k == KindNames
+		return k == KindNames || k == KindRoots
 	case formInteger:
 		return k == KindSize
 	case formBool:
@@ -96,6 +96,8 @@ func (s *Setting) store(field any, v value) (problem string) {
 		*p, problem = s.text(v)
 	case *[]string:
 		*p, problem = names(v.list)
+	case *[]Root:
+		*p, problem = namedRoots(v)
 	case *Restore:
 		*p, problem = Restore(v.text), s.choiceProblem(v.text)
 	case *PathsMode:
@@ -283,6 +285,11 @@ func (s *Setting) allowed(f form) string {
 		return "an absolute path with slashes"
 	case KindPort:
 		return "1 to 65535"
+	case KindRoots:
+		if f == formVariable {
+			return "NAME=DIRECTORY, several with colons between"
+		}
+		return "a list of \"NAME=DIRECTORY\""
 	case KindNames:
 		return "a list of names of variables, which may end with *"
 	}

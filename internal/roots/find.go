@@ -16,6 +16,7 @@ const (
 	registry  = Base + "/cargo" // CARGO_HOME
 	compiler  = Base + "/compiler"
 	home      = Base + "/home"
+	named     = Base + "/roots" // those that the user has named
 )
 
 // Finder finds the roots of calls, and remembers the tops of the directories that
@@ -23,6 +24,7 @@ const (
 // Finder. It is safe for concurrent use.
 type Finder struct {
 	home   string
+	named  []Named
 	exists func(p string) bool
 
 	mu   sync.Mutex // guards tops
@@ -32,9 +34,13 @@ type Finder struct {
 // maxTops bounds the memory of tops.
 const maxTops = 1 << 14
 
-// NewFinder returns a Finder for a user whose home directory is home.
-func NewFinder(home string) *Finder {
-	return &Finder{home: home, exists: exists, tops: make(map[string]string)}
+// Named is a root that the user has named: Dir lies at the fixed place of that name.
+type Named struct{ Name, Dir string }
+
+// NewFinder returns a Finder for a user whose home directory is home, and who has named
+// further roots.
+func NewFinder(home string, further ...Named) *Finder {
+	return &Finder{home: home, named: further, exists: exists, tops: make(map[string]string)}
 }
 
 func exists(p string) bool {
@@ -99,6 +105,7 @@ func (f *Finder) Find(c Call) *Map {
 		}
 		list = withSpellings(list, tools, compiler, compiler, [][2]string{{real, bin}})
 	}
+	list = f.withNamed(list)
 	if c.Home {
 		list = f.withHome(list, c.Env("HOME"))
 	}
@@ -125,6 +132,20 @@ func outermost(dirs []string) []string {
 		}
 	}
 	return out
+}
+
+// withNamed adds the roots that the user has named, apart from those that lie in another
+// or have one in them.
+func (f *Finder) withNamed(list []Root) []Root {
+	for _, n := range f.named {
+		real, err := filepath.EvalSymlinks(n.Dir)
+		if err != nil || within(real, list) || holds(real, list) {
+			continue
+		}
+		fixed := named + "/" + n.Name
+		list = withSpellings(list, real, fixed, fixed, [][2]string{{real, path.Clean(n.Dir)}})
+	}
+	return list
 }
 
 // tools returns the directory of the compiler; "" where it is the system's, or holds other

@@ -136,7 +136,7 @@ func tree(t *testing.T, files ...string) string {
 			t.Fatal(err)
 		}
 	}
-	for link, target := range map[string]string{"link": "tar"} {
+	for link, target := range map[string]string{"link": "tar", "sdk-link": "sdk"} {
 		if err := os.Symlink(target, filepath.Join(base, link)); err != nil {
 			t.Fatal(err)
 		}
@@ -195,6 +195,29 @@ func TestCargoHome(t *testing.T) {
 		if m == nil || show(m, base) != tc.want {
 			t.Errorf("%s: %v, want %q", tc.source, m, tc.want)
 		}
+	}
+}
+
+// TestNamed: what the user names is a root unless it is one, lies in one or has one in it.
+func TestNamed(t *testing.T) {
+	base := tree(t, "p/.git", "p/x.c", "p/third/y.c", "sdk/x.h", "all/q/.git", "all/q/x.c", "gcc/bin/gcc")
+	f := NewFinder("", Named{"sdk", base + "/sdk-link"}, Named{"none", base + "/none"}, Named{"third", base + "/p/third"},
+		Named{"p", base + "/p"}, Named{"all", base + "/all"}, Named{"tools", base + "/gcc"})
+	for _, tc := range []struct{ dir, want string }{
+		{"p", "all=all gcc=tools p=src sdk-link=sdk sdk=sdk"},
+		{"all/q", "all/q=src gcc=tools p/third=third sdk-link=sdk sdk=sdk"},
+	} {
+		m := f.Find(Call{Dir: base + "/" + tc.dir, Source: base + "/" + tc.dir + "/x.c", Compiler: "/usr/bin/gcc", Env: func(string) string { return "" }})
+		if m == nil || show(m, base) != tc.want {
+			t.Errorf("in %s: %v, want %q", tc.dir, m, tc.want)
+		}
+	}
+	m := f.Find(Call{Dir: base + "/p", Source: base + "/p/x.c", Compiler: base + "/gcc/bin/gcc", Env: func(string) string { return "" }})
+	if got := m.Fixed(base + "/gcc/bin/gcc"); got != compiler+"/bin/gcc" {
+		t.Errorf("the compiler became %s", got)
+	}
+	if got := m.Fixed(base + "/sdk-link/x.h"); got != "/cachepot/roots/sdk/x.h" || m.Real(got) != base+"/sdk/x.h" {
+		t.Errorf("a named root became %s", got)
 	}
 }
 
