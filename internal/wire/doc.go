@@ -7,7 +7,7 @@ package wire
 
 // Protocol numbers the grammar of the messages. A peer of another number is
 // declined before anything of its message is looked at.
-const Protocol = 1
+const Protocol = 2
 
 // BuildID names the source that both programs were built from. The linker sets
 // it; two programs built without it are taken to be of one build.

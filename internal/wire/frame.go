@@ -27,6 +27,7 @@ const (
 	KindDecline  Kind = 'd' // coordinator: a Decline; the last frame
 	KindRun      Kind = 'r' // coordinator: a Run
 	KindRestore  Kind = 's' // coordinator: a Restore; the last frame
+	KindFail     Kind = 'f' // coordinator: a Fail; the last frame
 	KindAck      Kind = 'a' // coordinator: outputs are safe; no payload; the last frame
 	KindReply    Kind = 'l' // coordinator: answer to KindControl, in JSON
 )

@@ -105,6 +105,27 @@ func DecodeDecline(p []byte) (*Decline, error) {
 	return d, f.end()
 }
 
+// Fail tells the wrapper to fail without running the compiler: the user wants that
+// where a call that can run elsewhere could not.
+//
+//	fail = text(reason)
+type Fail struct {
+	Reason string // one line for the user
+}
+
+// Append adds f as a whole frame to b.
+func (f *Fail) Append(b []byte) []byte {
+	start := len(b)
+	return End(appendText(Begin(b, KindFail), f.Reason), start)
+}
+
+// DecodeFail reads the payload of a KindFail frame.
+func DecodeFail(p []byte) (*Fail, error) {
+	f := fields{b: p}
+	r := &Fail{Reason: f.text()}
+	return r, f.end()
+}
+
 // Progress is how far a long piece of work has come.
 //
 //	progress = text(what) uint(done) uint(total)

@@ -9,6 +9,9 @@ import (
 	"github.com/cachepot/cachepot/internal/wire"
 )
 
+// failed is the exit status of a call that may not run here and could not elsewhere.
+const failed = 1
+
 // converse asks the coordinator and does what it answers.
 func (c *call) converse() int {
 	frame, err := c.request()
@@ -37,6 +40,11 @@ func (c *call) converse() int {
 	case wire.KindRun:
 		if r, err := wire.DecodeRun(payload); err == nil {
 			return c.run(r)
+		}
+	case wire.KindFail:
+		if f, err := wire.DecodeFail(payload); err == nil {
+			c.warn("error: " + f.Reason)
+			return failed
 		}
 	case wire.KindDecline:
 		if d, err := wire.DecodeDecline(payload); err == nil && d.Warning != "" {
