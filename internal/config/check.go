@@ -109,8 +109,28 @@ func (l *loader) check() {
 			c.needs = append(c.needs, Need{feature, at})
 		}
 	}
-	if at, ok := l.set[l.schema.keys["dist.scheduler_url"]]; ok {
-		c.needs = append(c.needs, Need{"dist", at})
+	l.checkDist()
+}
+
+// checkDist asks for the feature where a scheduler is meant, and looks at what goes
+// with a Remote Execution service alone.
+func (l *loader) checkDist() {
+	at, ok := l.set[l.schema.keys["dist.scheduler_url"]]
+	address, secure := "", false
+	if ok && l.config.Dist != nil {
+		if address, secure = l.config.Dist.Remote(); address == "" {
+			l.config.needs = append(l.config.needs, Need{"dist", at})
+		}
+	}
+	if l.config.Dist == nil || l.config.Dist.TLS == nil {
+		return
+	}
+	t := l.config.Dist.TLS
+	switch at := l.sections["dist.tls"]; {
+	case !secure:
+		l.problem(at.error("goes with a dist.scheduler_url of grpcs:// only"))
+	case (t.Certificate == "") != (t.Key == ""):
+		l.problem(at.error("needs both dist.tls.certificate and dist.tls.key, or neither"))
 	}
 }
 

@@ -1,6 +1,8 @@
 package config
 
 import (
+	"net"
+	"net/url"
 	"time"
 
 	"github.com/cachepot/cachepot/internal/digest"
@@ -147,6 +149,49 @@ type Dist struct {
 	ToolchainCacheSize Size
 	CacheDir           string
 	Auth               *Auth
+	Fallback           Fallback
+	// The rest is for Remote Execution services.
+	Trust      Trust
+	Instance   string
+	Headers    []Secret // each "name:value", the name in lower case
+	Properties []string // each "name=value"
+	TLS        *TLS     // with grpcs alone
+}
+
+// Fallback says what becomes of a call that could run remotely and did not.
+type Fallback string
+
+// The ways to fall back.
+const (
+	FallbackLocal Fallback = "local" // it runs here
+	FallbackFail  Fallback = "fail"  // it fails
+)
+
+// Trust says whose earlier results are taken.
+type Trust string
+
+// Who may be trusted.
+const (
+	TrustNobody Trust = "nobody"
+	TrustEngine Trust = "engine" // the service, with all that is in its cache
+)
+
+// TLS is how a service and the client prove who they are: files in PEM. What is
+// empty is the system's, or nothing.
+type TLS struct{ CA, Certificate, Key string }
+
+// Remote returns the host and port of the Remote Execution service that
+// SchedulerURL names, and whether it is spoken to over TLS; "" where it is none.
+func (d *Dist) Remote() (address string, secure bool) {
+	u, err := url.Parse(d.SchedulerURL)
+	if err != nil || u.Scheme != "grpc" && u.Scheme != "grpcs" {
+		return "", false
+	}
+	port := u.Port()
+	if port == "" {
+		port = map[string]string{"grpc": "80", "grpcs": "443"}[u.Scheme]
+	}
+	return net.JoinHostPort(u.Hostname(), port), u.Scheme == "grpcs"
 }
 
 // Toolchain replaces the packaging of one compiler by a ready archive.

@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -154,7 +155,7 @@ func TestBookExamples(t *testing.T) {
 		ArchiveCompilerExecutable: "/builds/worker/toolchains/clang/bin/clang",
 	}
 	dist := func(change func(*Dist)) func(*Config) {
-		d := &Dist{ToolchainCacheSize: 10 << 30, CacheDir: "/home/u/.cache/cachepot-dist-client"}
+		d := &Dist{ToolchainCacheSize: 10 << 30, CacheDir: "/home/u/.cache/cachepot-dist-client", Fallback: FallbackLocal, Trust: TrustNobody}
 		change(d)
 		return func(c *Config) { c.Dist = d }
 	}
@@ -177,6 +178,7 @@ func TestBookExamples(t *testing.T) {
 				SchedulerURL: "http://1.2.3.4:10600", ToolchainCacheSize: 5 << 30,
 				CacheDir: "/home/user/.cache/cachepot-dist-client",
 				Auth:     &Auth{Type: AuthToken, Token: NewSecret("secrettoken")},
+				Fallback: FallbackLocal, Trust: TrustNobody,
 			}
 			c.Disk = Disk{Dir: "/tmp/.cache/cachepot", Size: 7 << 30, Restore: RestoreReflink}
 			c.GCS = &GCS{
@@ -232,6 +234,7 @@ dist.toolchains = [ # a comment
 		c.S3 = &S3{Bucket: "b", Region: "us-east-1"}
 		c.Dist = &Dist{
 			ToolchainCacheSize: 10 << 30, CacheDir: "/home/u/.cache/cachepot-dist-client",
+			Fallback: FallbackLocal, Trust: TrustNobody,
 			Auth:       &Auth{Type: AuthMozilla},
 			Toolchains: []Toolchain{{"path_override", "/c", "/a", "/i"}},
 		}
@@ -329,6 +332,10 @@ func TestEverySetting(t *testing.T) {
 			v.form, v.list = formList, []string{"a=/a"}
 		case KindNames:
 			v.form, v.list = formList, []string{"A", "B*"}
+		case KindPairs:
+			v.form, v.list = formList, []string{"a=b"}
+		case KindHeaders:
+			v.form, v.list = formList, []string{"a: b"}
 		}
 		before := cmp.Diff(Config{}, *cfg, cmp.AllowUnexported(Config{}))
 		if problem := s.assign(target{cfg, call}, v); problem != "" {
@@ -340,6 +347,49 @@ func TestEverySetting(t *testing.T) {
 		}
 		if s.Doc == "" || s.Key == "" && s.Env == "" || s.Default != "" && s.Computed != "" {
 			t.Errorf("%s %s: incomplete row", s.Key, s.Env)
+		}
+	}
+}
+
+// TestRemoteExecution: the keys for services that are no schedulers of ours.
+func TestRemoteExecution(t *testing.T) {
+	c, _, err := loadText(t, `[dist]
+scheduler_url = "grpcs://h:1"
+trust = "engine"
+instance = "main"
+headers = ["X-Api-Key: s3cret"]
+properties = ["OSFamily=Linux", "container-image=docker://x"]
+[dist.tls]
+ca = "/ca.pem"
+certificate = "/c.pem"
+key = "/k.pem"
+`, "CACHEPOT_DIST_FALLBACK=fail")
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := c.Dist
+	if address, secure := d.Remote(); address != "h:1" || !secure {
+		t.Errorf("address %s, TLS %v", address, secure)
+	}
+	if d.Fallback != FallbackFail || d.Trust != TrustEngine || d.Instance != "main" || *d.TLS != (TLS{"/ca.pem", "/c.pem", "/k.pem"}) {
+		t.Errorf("got %+v", d)
+	}
+	if len(d.Headers) != 1 || d.Headers[0].Reveal() != "x-api-key:s3cret" || strings.Contains(fmt.Sprintf("%+v", d), "s3cret") {
+		t.Errorf("headers %v", d.Headers)
+	}
+	if len(c.Needs()) != 0 {
+		t.Errorf("needs %v", c.Needs())
+	}
+	for text, want := range map[string]string{
+		"scheduler_url = \"grpc://h:1\"\n[dist.tls]\nca = \"/c\"\n":   "goes with a dist.scheduler_url of grpcs:// only",
+		"scheduler_url = \"grpcs://h:1\"\n[dist.tls]\nkey = \"/c\"\n": "needs both",
+		"headers = [\"s3cret\"]\n":                                    "has one that is no header",
+		"headers = [\"a b: s3cret\"]\n":                               "has one that is no header",
+		"properties = [\"x\"]\n":                                      "is not name=value",
+	} {
+		_, _, err := loadText(t, "[dist]\n"+text)
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "s3cret") {
+			t.Errorf("%q: %v, want %q", text, err, want)
 		}
 	}
 }

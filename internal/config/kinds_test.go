@@ -39,6 +39,16 @@ func literal(field any) string {
 		return text(string(*p))
 	case *AuthType:
 		return text(string(*p))
+	case *Fallback:
+		return text(string(*p))
+	case *Trust:
+		return text(string(*p))
+	case *[]Secret:
+		all := make([]string, len(*p))
+		for i, s := range *p {
+			all[i] = text(s.Reveal())
+		}
+		return "[" + strings.Join(all, ", ") + "]"
 	case *string:
 		return text(*p)
 	case *[]Root:

@@ -35,8 +35,10 @@ const (
 	KindBool
 	KindChoice
 	KindPort
-	KindNames // list of names of variables; "*" may end one
-	KindRoots // list of NAME=DIRECTORY
+	KindNames   // list of names of variables; "*" may end one
+	KindRoots   // list of NAME=DIRECTORY
+	KindPairs   // list of "name=value"
+	KindHeaders // list of "name: value"; the values are never shown
 )
 
 // Scope says which process reads a variable, and so whether a caller whose
@@ -71,6 +73,7 @@ func (t target) gcs() *GCS             { return made(&t.config.GCS) }
 func (t target) azure() *Azure         { return made(&t.config.Azure) }
 func (t target) dist() *Dist           { return made(&t.config.Dist) }
 func (t target) auth() *Auth           { return made(&t.dist().Auth) }
+func (t target) tls() *TLS             { return made(&t.dist().TLS) }
 
 // toolchain returns the entry of [[dist.toolchains]] that is being read: the last.
 func (t target) toolchain() *Toolchain {

@@ -57,9 +57,9 @@ func (k Kind) fits(f form) bool {
 	case formVariable:
 		return true
 	case formString:
-		return k != KindBool && k != KindNames && k != KindRoots
+		return k != KindBool && !k.isList()
 	case formList:
-		return k == KindNames || k == KindRoots
+		return k.isList()
 	case formInteger:
 		return k == KindSize
 	case formBool:
@@ -67,6 +67,9 @@ func (k Kind) fits(f form) bool {
 	}
 	return false
 }
+
+// isList reports whether values of the kind are lists of strings.
+func (k Kind) isList() bool { return k == KindNames || k == KindRoots || k == KindPairs || k == KindHeaders }
 
 // assign understands v and stores it in t. The returned text says what is wrong
 // with v, and is empty where nothing is.
@@ -98,6 +101,11 @@ func (s *Setting) store(field any, v value) (problem string) {
 		*p, problem = names(v.list)
 	case *[]Root:
 		*p, problem = namedRoots(v)
+		if s.Kind == KindPairs {
+			*p, problem = pairs(v.list)
+		}
+	case *[]Secret:
+		*p, problem = headers(v.list)
 	case *Restore:
 		*p, problem = Restore(v.text), s.choiceProblem(v.text)
 	case *PathsMode:
@@ -108,6 +116,10 @@ func (s *Setting) store(field any, v value) (problem string) {
 		*p, problem = GCSMode(v.text), s.choiceProblem(v.text)
 	case *AuthType:
 		*p, problem = AuthType(v.text), s.choiceProblem(v.text)
+	case *Fallback:
+		*p, problem = Fallback(v.text), s.choiceProblem(v.text)
+	case *Trust:
+		*p, problem = Trust(v.text), s.choiceProblem(v.text)
 	default:
 		panic("config: no way to store " + s.Key + s.Env)
 	}
@@ -161,6 +173,34 @@ func names(list []string) ([]string, string) {
 		}
 	}
 	return list, ""
+}
+
+// pairs understands a list of "name=value".
+func pairs(list []string) ([]string, string) {
+	for _, p := range list {
+		if name, _, ok := strings.Cut(p, "="); !ok || name == "" || strings.ContainsRune(p, 0) {
+			return nil, shown(p) + " is not name=value"
+		}
+	}
+	return list, ""
+}
+
+// headers understands a list of "name: value", of which it repeats nothing.
+func headers(list []string) ([]Secret, string) {
+	var out []Secret
+	for _, h := range list {
+		name, value, ok := strings.Cut(h, ":")
+		name, value = strings.ToLower(strings.TrimSpace(name)), strings.TrimSpace(value)
+		wrong := strings.ContainsFunc(name, func(r rune) bool {
+			return !(r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || r == '-' || r == '_' || r == '.')
+		})
+		visible := !strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r > '~' })
+		if !ok || name == "" || wrong || !visible || strings.HasPrefix(name, "grpc-") {
+			return nil, "has one that is no header"
+		}
+		out = append(out, NewSecret(name+":"+value))
+	}
+	return out, ""
 }
 
 func (s *Setting) choiceProblem(text string) string {
@@ -292,6 +332,10 @@ func (s *Setting) allowed(f form) string {
 		return "a list of \"NAME=DIRECTORY\""
 	case KindNames:
 		return "a list of names of variables, which may end with *"
+	case KindPairs:
+		return "a list of name=value"
+	case KindHeaders:
+		return "a list of \"name: value\""
 	}
 	return "a string that is not empty"
 }
