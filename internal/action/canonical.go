@@ -35,9 +35,23 @@ type Canonical struct {
 // New returns the canonical action of cmd over the input tree root, which
 // stands for "/". isa names the instruction set ("x86-64").
 func New(cmd *Command, root digest.Digest, isa string) (*Canonical, error) {
+	return Rendered(cmd, root, isa, nil)
+}
+
+// Rendered returns the action of cmd as an engine wants it that has to be told other
+// things of the platform: properties, as "name=value". Without any it is the canonical
+// one; no other is ever a key.
+func Rendered(cmd *Command, root digest.Digest, isa string, properties []string) (*Canonical, error) {
 	msg, err := command(cmd)
 	if err != nil {
 		return nil, err
+	}
+	platform, err := platform(isa, properties)
+	if err != nil {
+		return nil, err
+	}
+	if len(properties) > 0 {
+		msg.Platform = platform // where engines before 2.2 look
 	}
 	enc := proto.MarshalOptions{Deterministic: true}
 	c := &Canonical{}
@@ -49,17 +63,33 @@ func New(cmd *Command, root digest.Digest, isa string) (*Canonical, error) {
 		CommandDigest:   &repb.Digest{Hash: cd.Hex(), SizeBytes: cd.Size},
 		InputRootDigest: &repb.Digest{Hash: root.Hex(), SizeBytes: root.Size},
 		Salt:            []byte(Salt),
-		Platform: &repb.Platform{Properties: []*repb.Platform_Property{ // in order of names
-			{Name: "ISA", Value: isa},
-			{Name: "OSFamily", Value: "linux"},
-			{Name: "root", Value: "input"},
-		}},
+		Platform:        platform,
 	}
 	if c.Action, err = enc.Marshal(act); err != nil {
 		return nil, fmt.Errorf("encode action: %w", err)
 	}
 	c.Digest = digest.Of(c.Action)
 	return c, nil
+}
+
+// platform returns the properties of an action, in order of names.
+func platform(isa string, properties []string) (*repb.Platform, error) {
+	if len(properties) == 0 {
+		properties = []string{"ISA=" + isa, "OSFamily=linux", "root=input"}
+	}
+	p := &repb.Platform{}
+	for _, kv := range properties {
+		name, value, ok := strings.Cut(kv, "=")
+		if !ok || name == "" {
+			return nil, fmt.Errorf("platform property %q is not of the form name=value", kv)
+		}
+		p.Properties = append(p.Properties, &repb.Platform_Property{Name: name, Value: value})
+	}
+	sort.SliceStable(p.Properties, func(i, j int) bool {
+		a, b := p.Properties[i], p.Properties[j]
+		return a.Name < b.Name || a.Name == b.Name && a.Value < b.Value
+	})
+	return p, nil
 }
 
 // ISA returns the instruction set's name in platform properties for a GOARCH.
