@@ -23,6 +23,9 @@ const (
 	modTerm  = "golang.org/x/term"
 	modREAPI = "github.com/bazelbuild/remote-apis"
 	modProto = "google.golang.org/protobuf"
+	modGRPC  = "google.golang.org/grpc"
+	modBytes = "google.golang.org/genproto/googleapis/bytestream"
+	modOps   = "cloud.google.com/go/longrunning"
 	modTOML  = "github.com/pelletier/go-toml/v2"
 	modCobra = "github.com/spf13/cobra"
 )
@@ -55,6 +58,7 @@ func layers() []layer {
 		{pkg: "result", ours: []string{"digest"}, modules: []string{modREAPI, modProto}},
 		{pkg: "witness", ours: []string{"digest", "storage"}},
 		{pkg: "sandbox", modules: []string{modSys}},
+		{pkg: "reapi", ours: []string{"digest", "action"}, modules: []string{modREAPI, modProto, modGRPC, modBytes, modOps}},
 		// Families: one leaf interface each, implementations that do not know each other.
 		{pkg: "compiler/cfamily", ours: []string{"digest", "action", "compiler"}},
 		{pkg: "compiler/gcc", ours: []string{"digest", "action", "compiler", "compiler/cfamily"}},
@@ -66,9 +70,11 @@ func layers() []layer {
 		{pkg: "wrapper", ours: []string{"wire", "place", "rendezvous", "watch"}, modules: []string{modSys}},
 		{pkg: "audit", ours: []string{"digest", "action", "compiler", "storage", "filestate", "cas", "tree", "toolchain", "sandbox", "spawn", "watch", "result", "roots", "witness"}, modules: []string{modREAPI, modProto, modSys}},
 		{pkg: "coordinator", ours: []string{"digest", "result", "wire", "action", "compiler", "storage", "stats", "filestate", "cas", "tree", "toolchain", "roots", "witness"}, modules: []string{modREAPI, modProto, modSys}},
+		{pkg: "audit", ours: []string{"digest", "action", "compiler", "storage", "filestate", "cas", "tree", "toolchain", "sandbox", "spawn", "watch", "result", "roots"}, modules: []string{modREAPI, modProto, modSys}},
+		{pkg: "coordinator", ours: []string{"digest", "result", "wire", "action", "compiler", "storage", "stats", "filestate", "cas", "tree", "toolchain", "roots", "reapi"}, modules: []string{modREAPI, modProto, modSys}},
 		{pkg: "cli", ours: []string{"audit", "safefile", "wire", "rendezvous", "spawn", "config", "stats", "coordinator"}, modules: []string{modCobra, modTerm}},
 		{pkg: "cmd/cachepot", ours: []string{"wrapper"}},
-		{pkg: "cmd/cachepot-coordinator", ours: []string{"digest", "place", "action", "wire", "rendezvous", "logging", "safefile", "spawn", "config", "compiler", "compiler/*", "storage", "storage/*", "stats", "filestate", "cas", "toolchain", "watch", "audit", "coordinator", "cli", "roots"}, modules: []string{modSys}},
+		{pkg: "cmd/cachepot-coordinator", ours: []string{"digest", "place", "action", "wire", "rendezvous", "logging", "safefile", "spawn", "config", "compiler", "compiler/*", "storage", "storage/*", "stats", "filestate", "cas", "toolchain", "watch", "audit", "coordinator", "cli", "roots", "reapi"}, modules: []string{modSys}},
 	}
 }
 

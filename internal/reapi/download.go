@@ -1,0 +1,147 @@
+package reapi
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+
+	repb "github.com/bazelbuild/remote-apis/build/bazel/remote/execution/v2"
+	"google.golang.org/genproto/googleapis/bytestream"
+	"google.golang.org/grpc/codes"
+
+	"github.com/cachepot/cachepot/internal/digest"
+)
+
+// ErrContent is wrapped by the error for a blob that the service gave with another
+// content than it has by its name.
+var ErrContent = errors.New("content is not what its digest says")
+
+// Small is the size up to which blobs are fetched together.
+const Small = 1 << 20
+
+// Fetch returns the contents of small blobs, verified. Each digest may come more
+// than once.
+func (c *Client) Fetch(ctx context.Context, digests []digest.Digest) (map[digest.Digest][]byte, error) {
+	l, err := c.Limits(ctx)
+	if err != nil {
+		return nil, err
+	}
+	got := make(map[digest.Digest][]byte, len(digests))
+	var batch []digest.Digest
+	var total int64
+	flush := func() error {
+		if len(batch) == 0 {
+			return nil
+		}
+		err := c.fetchBatch(ctx, batch, got)
+		batch, total = nil, 0
+		return err
+	}
+	asked := make(map[digest.Digest]bool)
+	for _, d := range digests {
+		n := d.Size + overhead
+		switch {
+		case asked[d]:
+			continue
+		case d.Size == 0:
+			if d != digest.Empty() {
+				return nil, fmt.Errorf("blob %s: %w", d, ErrContent)
+			}
+			got[d] = nil
+			continue
+		case n > l.Batch:
+			var b bytes.Buffer
+			if err := c.Download(ctx, d, &b); err != nil {
+				return nil, err
+			}
+			got[d] = b.Bytes()
+			continue
+		case total+n > l.Batch:
+			if err := flush(); err != nil {
+				return nil, err
+			}
+		}
+		asked[d] = true
+		batch, total = append(batch, d), total+n
+	}
+	return got, flush()
+}
+
+func (c *Client) fetchBatch(ctx context.Context, digests []digest.Digest, got map[digest.Digest][]byte) error {
+	req := &repb.BatchReadBlobsRequest{InstanceName: c.config.Instance, DigestFunction: repb.DigestFunction_SHA256}
+	wanted := make(map[string]digest.Digest, len(digests))
+	for _, d := range digests {
+		req.Digests = append(req.Digests, proto(d))
+		wanted[d.Hex()] = d
+	}
+	ctx, cancel := context.WithTimeout(c.outgoing(ctx), callWait)
+	defer cancel()
+	resp, err := c.cas().BatchReadBlobs(ctx, req)
+	if err != nil {
+		return c.failed("fetch outputs", err)
+	}
+	for _, r := range resp.GetResponses() {
+		d, ours := wanted[r.GetDigest().GetHash()]
+		if code := codes.Code(r.GetStatus().GetCode()); code != codes.OK {
+			return c.refused("fetch outputs", code, r.GetStatus().GetMessage())
+		}
+		if !ours {
+			continue
+		}
+		// No compressor was named as acceptable, so the data is the content.
+		if digest.Of(r.GetData()) != d {
+			return fmt.Errorf("%s: blob %s: %w", c.Address(), d, ErrContent)
+		}
+		got[d] = r.GetData()
+		delete(wanted, d.Hex())
+	}
+	for _, d := range wanted {
+		return c.refused("fetch outputs", codes.NotFound, "blob "+d.String()+" did not come")
+	}
+	return nil
+}
+
+// Download writes the content of a blob to w and verifies it. After an error w has
+// been given anything.
+func (c *Client) Download(ctx context.Context, d digest.Digest, w io.Writer) error {
+	ctx, cancel := context.WithTimeout(c.outgoing(ctx), bulkWait)
+	defer cancel()
+	stream, err := c.bytes().Read(ctx, &bytestream.ReadRequest{ResourceName: c.prefix + "blobs/" + d.String()})
+	if err != nil {
+		return c.failed("fetch outputs", err)
+	}
+	h := digest.NewHasher()
+	for n := int64(0); ; {
+		resp, err := stream.Recv()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return c.failed("fetch outputs", err)
+		}
+		if n += int64(len(resp.GetData())); n > d.Size {
+			break // and the digest shows that it is wrong
+		}
+		_, _ = h.Write(resp.GetData())
+		if _, err := w.Write(resp.GetData()); err != nil {
+			return fmt.Errorf("keep output: %w", err)
+		}
+	}
+	if h.Digest() != d {
+		return fmt.Errorf("%s: blob %s: %w", c.Address(), d, ErrContent)
+	}
+	return nil
+}
+
+func newReader(b []byte) io.Reader { return bytes.NewReader(b) }
+
+// unique returns a name that nobody else gives to an upload, in the form of a UUID.
+func unique() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:]) // never fails
+	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+}

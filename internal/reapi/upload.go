@@ -1,0 +1,239 @@
+package reapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	repb "github.com/bazelbuild/remote-apis/build/bazel/remote/execution/v2"
+	"google.golang.org/genproto/googleapis/bytestream"
+	"google.golang.org/grpc/codes"
+
+	"github.com/cachepot/cachepot/internal/digest"
+)
+
+// Blob is content that a service may have to be given.
+type Blob struct {
+	Digest digest.Digest
+	Bytes  []byte // the content; nil: it lies in the file
+	Path   string
+}
+
+// ErrChanged is wrapped by the error for a file that does not have the content any
+// more that it was to be uploaded for.
+var ErrChanged = errors.New("file has changed")
+
+// askFrom is from how many bytes on it is worth a round trip to ask what the
+// service has already.
+const askFrom = 256 << 10
+
+// manyBytes is from how many bytes on one upload waits for another: the compiler
+// itself is among the blobs of the first calls, which come together.
+const manyBytes = 4 << 20
+
+// upload makes sure that the service has all blobs. With ask it is asked for each
+// one, whatever is known.
+func (c *Client) upload(ctx context.Context, l *Limits, blobs []Blob, ask bool) error {
+	lacking := c.known.lacking(blobs)
+	if size(lacking) >= manyBytes {
+		c.uploading.Lock()
+		defer c.uploading.Unlock()
+		lacking = c.known.lacking(blobs)
+	}
+	if len(lacking) == 0 {
+		return nil
+	}
+	missing := lacking
+	if ask || c.known.empty() || size(lacking) >= askFrom {
+		var err error
+		if missing, err = c.missing(ctx, lacking); err != nil {
+			return err
+		}
+	}
+	if err := c.send(ctx, l, missing); err != nil {
+		return err
+	}
+	c.known.add(lacking)
+	return nil
+}
+
+func size(blobs []Blob) int64 {
+	var n int64
+	for _, b := range blobs {
+		n += b.Digest.Size
+	}
+	return n
+}
+
+// askAtOnce bounds the digests in one question, some 80 bytes each.
+const askAtOnce = 20000
+
+// missing returns those of blobs that the service does not have.
+func (c *Client) missing(ctx context.Context, blobs []Blob) ([]Blob, error) {
+	var out []Blob
+	for len(blobs) > 0 {
+		some := blobs[:min(len(blobs), askAtOnce)]
+		blobs = blobs[len(some):]
+		req := &repb.FindMissingBlobsRequest{InstanceName: c.config.Instance, DigestFunction: repb.DigestFunction_SHA256}
+		for _, b := range some {
+			req.BlobDigests = append(req.BlobDigests, proto(b.Digest))
+		}
+		callCtx, cancel := context.WithTimeout(c.outgoing(ctx), callWait)
+		resp, err := c.cas().FindMissingBlobs(callCtx, req)
+		cancel()
+		if err != nil {
+			return nil, c.failed("ask for blobs", err)
+		}
+		absent := make(map[string]bool, len(resp.GetMissingBlobDigests()))
+		for _, d := range resp.GetMissingBlobDigests() {
+			absent[d.GetHash()] = true
+		}
+		for _, b := range some {
+			if absent[b.Digest.Hex()] {
+				out = append(out, b)
+			}
+		}
+	}
+	return out, nil
+}
+
+// overhead is what a blob takes in a message besides its content, at most.
+const overhead = 128
+
+// send uploads blobs: small ones together, the others one by one.
+func (c *Client) send(ctx context.Context, l *Limits, blobs []Blob) error {
+	var batch []Blob
+	var bytes int64
+	flush := func() error {
+		if len(batch) == 0 {
+			return nil
+		}
+		err := c.sendBatch(ctx, batch)
+		batch, bytes = nil, 0
+		return err
+	}
+	for _, b := range blobs {
+		n := b.Digest.Size + overhead
+		switch {
+		case l.MaxBlob > 0 && b.Digest.Size > l.MaxBlob:
+			return &Unfit{c.Address(), fmt.Sprintf("takes no blob of %d bytes (%s)", b.Digest.Size, b.Path)}
+		case n > l.Batch:
+			if err := c.sendStream(ctx, b); err != nil {
+				return err
+			}
+			continue
+		case bytes+n > l.Batch:
+			if err := flush(); err != nil {
+				return err
+			}
+		}
+		batch, bytes = append(batch, b), bytes+n
+	}
+	return flush()
+}
+
+func (c *Client) sendBatch(ctx context.Context, blobs []Blob) error {
+	req := &repb.BatchUpdateBlobsRequest{InstanceName: c.config.Instance, DigestFunction: repb.DigestFunction_SHA256}
+	for _, b := range blobs {
+		content, err := b.read()
+		if err != nil {
+			return err
+		}
+		req.Requests = append(req.Requests, &repb.BatchUpdateBlobsRequest_Request{Digest: proto(b.Digest), Data: content})
+	}
+	ctx, cancel := context.WithTimeout(c.outgoing(ctx), callWait)
+	defer cancel()
+	resp, err := c.cas().BatchUpdateBlobs(ctx, req)
+	if err != nil {
+		return c.failed("upload", err)
+	}
+	stored := 0
+	for _, r := range resp.GetResponses() {
+		if code := codes.Code(r.GetStatus().GetCode()); code != codes.OK {
+			return c.refused("upload", code, r.GetStatus().GetMessage())
+		}
+		stored++
+	}
+	if stored < len(blobs) {
+		return c.refused("upload", codes.Internal, fmt.Sprintf("%d blobs sent, %d acknowledged", len(blobs), stored))
+	}
+	return nil
+}
+
+// read returns the content of a small blob.
+func (b *Blob) read() ([]byte, error) {
+	if b.Bytes != nil {
+		return b.Bytes, nil
+	}
+	content, err := os.ReadFile(b.Path)
+	if err != nil {
+		return nil, fmt.Errorf("read input: %w", err)
+	}
+	if digest.Of(content) != b.Digest {
+		return nil, fmt.Errorf("read input %s: %w", b.Path, ErrChanged)
+	}
+	return content, nil
+}
+
+func (b *Blob) open() (io.ReadCloser, error) {
+	if b.Bytes != nil {
+		return io.NopCloser(newReader(b.Bytes)), nil
+	}
+	f, err := os.Open(b.Path)
+	if err != nil {
+		return nil, fmt.Errorf("read input: %w", err)
+	}
+	return f, nil
+}
+
+// chunk is how much of a blob goes into one message of a stream.
+const chunk = 1 << 20
+
+// sendStream uploads one blob in pieces. What is sent is digested on the way: a
+// file that changes meanwhile is an error here, not only at the service.
+func (c *Client) sendStream(ctx context.Context, b Blob) error {
+	src, err := b.open()
+	if err != nil {
+		return err
+	}
+	defer src.Close()
+	ctx, cancel := context.WithTimeout(c.outgoing(ctx), bulkWait)
+	defer cancel()
+	stream, err := c.bytes().Write(ctx)
+	if err != nil {
+		return c.failed("upload", err)
+	}
+	h, buf := digest.NewHasher(), make([]byte, chunk)
+	name := fmt.Sprintf("%suploads/%s/blobs/%s", c.prefix, unique(), b.Digest)
+	for off := int64(0); off < b.Digest.Size; {
+		n := min(chunk, b.Digest.Size-off)
+		if _, err := io.ReadFull(src, buf[:n]); err != nil {
+			return fmt.Errorf("read input %s: %w", b.Path, ErrChanged)
+		}
+		_, _ = h.Write(buf[:n])
+		req := &bytestream.WriteRequest{ResourceName: name, WriteOffset: off, Data: buf[:n], FinishWrite: off+n == b.Digest.Size}
+		if req.FinishWrite && h.Digest() != b.Digest {
+			return fmt.Errorf("read input %s: %w", b.Path, ErrChanged)
+		}
+		if err := stream.Send(req); errors.Is(err, io.EOF) {
+			break // the service has it already, or the answer says what is wrong
+		} else if err != nil {
+			return c.failed("upload", err)
+		}
+		off, name = off+n, ""
+	}
+	resp, err := stream.CloseAndRecv()
+	if err != nil {
+		return c.failed("upload", err)
+	}
+	if n := resp.GetCommittedSize(); n != b.Digest.Size && n != -1 {
+		return c.refused("upload", codes.Internal, fmt.Sprintf("%d of %d bytes stored", n, b.Digest.Size))
+	}
+	return nil
+}
+
+func proto(d digest.Digest) *repb.Digest {
+	return &repb.Digest{Hash: d.Hex(), SizeBytes: d.Size}
+}
