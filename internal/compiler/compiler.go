@@ -281,6 +281,7 @@ type Observed struct {
 	Looks   []Look   // with Plan.Looks: everything, in order of first sight
 	// Programs are, with Plan.Looks, the paths executed, interpreters included.
 	Programs []string
+	Away     bool   // the run was elsewhere, as Away has it, and not watched
 	Stdout   []byte // what the compiler printed
 	Stderr   []byte
 	// Output returns what the run wrote to an output, by Output.Path: a copy made

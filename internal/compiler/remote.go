@@ -1,0 +1,28 @@
+package compiler
+
+import "github.com/cachepot/cachepot/internal/action"
+
+// Remote is a Language whose calls can also run elsewhere: in a root that holds what
+// they are expected to look at and nothing else, where nobody watches them.
+// docs/spec/wire.md says why what comes of that can be believed.
+type Remote interface {
+	// Away prepares such a run. It may leave side files in scratch, as a run of Plan
+	// may. The error, a *Bare, says why the call can run only here.
+	Away(call *Call, inv *Invocation, scratch string) (*Away, error)
+	// Forecast names what a call is likely to look at, where no earlier run of it is
+	// known. It may name too much. What it leaves out makes the run fail, or come to
+	// nothing when Inputs is asked what the run looked at. The error says why there is
+	// no telling.
+	Forecast(call *Call, inv *Invocation) (*action.PathSet, error)
+}
+
+// Away is how a call runs elsewhere.
+type Away struct {
+	Args []string // argv[1:]
+	Env  []string // variables added to Invocation.Env
+	Side []string // names of the files that the run may leave in scratch
+	Made []string // as in Plan
+	// Whole: what Inputs says does not hold all that such a run may have read. All that
+	// it was given then counts as read.
+	Whole bool
+}
