@@ -43,6 +43,10 @@ func compose(c *config.Config, env []string, log *slog.Logger) (*coordinator.Ser
 	if err != nil {
 		return nil, nil, err
 	}
+	engine, err := remote(c)
+	if err != nil {
+		return nil, nil, err
+	}
 	scratch, err := makeScratch(c.RuntimeDir)
 	if err != nil {
 		return nil, nil, err
@@ -57,7 +61,7 @@ func compose(c *config.Config, env []string, log *slog.Logger) (*coordinator.Ser
 			"gcc": gcc.New(), "clang": clang.New(), "rustc": rust, "clippy": rust,
 		},
 		Place: place.Here(), MaxFrame: int(c.Coordinator.MaxFrame), Fits: fits(env), PerCall: perCall, Variables: variables(c), Unwatched: sync.OnceValue(ownUnwatched), Idle: c.Coordinator.IdleTimeout,
-		Roots: findRoots(c), MapMacros: c.Paths.FileMacros == config.FileMacrosMap, Try: tryMacros(env),
+		Roots: findRoots(c), Remote: engine, MapMacros: c.Paths.FileMacros == config.FileMacrosMap, Try: tryMacros(env),
 		HardLinks: c.Disk.Restore == config.RestoreHardLink, Scratch: scratch, ISA: action.ISA(runtime.GOARCH),
 	})
 	stop := saveStats(counters, log)

@@ -69,9 +69,7 @@ func layers() []layer {
 		// Programs. Only the main of the coordinator knows all implementations.
 		{pkg: "wrapper", ours: []string{"wire", "place", "rendezvous", "watch"}, modules: []string{modSys}},
 		{pkg: "audit", ours: []string{"digest", "action", "compiler", "storage", "filestate", "cas", "tree", "toolchain", "sandbox", "spawn", "watch", "result", "roots", "witness"}, modules: []string{modREAPI, modProto, modSys}},
-		{pkg: "coordinator", ours: []string{"digest", "result", "wire", "action", "compiler", "storage", "stats", "filestate", "cas", "tree", "toolchain", "roots", "witness"}, modules: []string{modREAPI, modProto, modSys}},
-		{pkg: "audit", ours: []string{"digest", "action", "compiler", "storage", "filestate", "cas", "tree", "toolchain", "sandbox", "spawn", "watch", "result", "roots"}, modules: []string{modREAPI, modProto, modSys}},
-		{pkg: "coordinator", ours: []string{"digest", "result", "wire", "action", "compiler", "storage", "stats", "filestate", "cas", "tree", "toolchain", "roots", "reapi"}, modules: []string{modREAPI, modProto, modSys}},
+		{pkg: "coordinator", ours: []string{"digest", "result", "wire", "action", "compiler", "storage", "stats", "filestate", "cas", "tree", "toolchain", "roots", "witness", "reapi"}, modules: []string{modREAPI, modProto, modSys}},
 		{pkg: "cli", ours: []string{"audit", "safefile", "wire", "rendezvous", "spawn", "config", "stats", "coordinator"}, modules: []string{modCobra, modTerm}},
 		{pkg: "cmd/cachepot", ours: []string{"wrapper"}},
 		{pkg: "cmd/cachepot-coordinator", ours: []string{"digest", "place", "action", "wire", "rendezvous", "logging", "safefile", "spawn", "config", "compiler", "compiler/*", "storage", "storage/*", "stats", "filestate", "cas", "toolchain", "watch", "audit", "coordinator", "cli", "roots", "reapi"}, modules: []string{modSys}},

@@ -80,6 +80,7 @@ func actions() []action {
 		{"stop-coordinator", "", "stop the coordinator and print its statistics", stop},
 		{"show-stats", "s", "print statistics", show},
 		{"zero-stats", "z", "set statistics to zero", zero},
+		{"dist-status", "", "say how distributed compilation is doing, as JSON", distStatus},
 		{"clear-cache", "", "remove everything from the local cache", clearCache},
 	}
 }

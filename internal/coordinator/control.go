@@ -18,6 +18,7 @@ const (
 	OpZero    Op = "zero"
 	OpStop    Op = "stop"
 	OpExplain Op = "explain"
+	OpDist    Op = "dist"
 )
 
 // ControlRequest is the payload of a KindControl frame, in JSON.
@@ -32,6 +33,8 @@ type ControlReply struct {
 	Error       string          `json:"error,omitempty"`
 	Stats       *stats.Counters `json:"stats,omitempty"`
 	Explanation *Explanation    `json:"explanation,omitempty"`
+	// Remote comes with OpDist: how the engine is doing, nil where there is none.
+	Remote *RemoteStatus `json:"remote,omitempty"`
 	// Unwatched comes with Stats: why the coordinator cannot watch, "" where it can.
 	Unwatched string `json:"unwatched,omitempty"`
 }
@@ -71,6 +74,14 @@ func (s *Server) do(ctx context.Context, req *ControlRequest, reply *ControlRepl
 		if s.Unwatched != nil {
 			reply.Unwatched = s.Unwatched()
 		}
+	case OpDist:
+		if s.Broken != "" {
+			return fmt.Errorf("%s", s.Broken)
+		}
+		if s.Remote != nil {
+			reply.Remote = s.Remote.Status(ctx, s.ISA)
+		}
+		return nil
 	case OpExplain:
 		if s.Broken != "" {
 			return fmt.Errorf("%s", s.Broken)

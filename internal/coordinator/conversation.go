@@ -5,6 +5,7 @@ import (
 	"net"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cachepot/cachepot/internal/wire"
@@ -58,6 +59,28 @@ func (p *peer) send(frame []byte) {
 	defer p.mu.Unlock()
 	_ = p.SetWriteDeadline(time.Now().Add(firstFrame))
 	_, _ = p.Write(frame)
+}
+
+// whilePresent returns a context that ends when the caller goes away, which has
+// nothing to say until it is answered. stop must be called before it is.
+func (p *peer) whilePresent(ctx context.Context) (present context.Context, stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	ended := make(chan struct{})
+	var stopped atomic.Bool
+	go func() {
+		defer close(ended)
+		var b [1]byte
+		if _, _ = p.Read(b[:]); !stopped.Load() {
+			cancel()
+		}
+	}()
+	return ctx, func() {
+		stopped.Store(true)
+		_ = p.SetReadDeadline(time.Unix(1, 0))
+		<-ended
+		_ = p.SetReadDeadline(time.Time{})
+		cancel()
+	}
 }
 
 // answer sends the frame that ends a wait.

@@ -17,7 +17,7 @@ import (
 
 // faceOf decides under which face a run is stored. For the shared one it returns the
 // outputs that are text, by their numbers, with fixed places in them.
-func (j *job) faceOf(x *wire.Exited, paths *action.PathSet, snap *filestate.Snapshot, outputs []taken, n *Note) (*face, map[int][]byte, error) {
+func (j *job) faceOf(m *made, n *Note) (*face, map[int][]byte, error) {
 	located := j.locatedFace()
 	if j.s.Roots == nil {
 		return located, nil, nil
@@ -26,8 +26,11 @@ func (j *job) faceOf(x *wire.Exited, paths *action.PathSet, snap *filestate.Snap
 	if f := j.faces[0]; f != located {
 		var texts map[int][]byte
 		var err error
-		if texts, why, err = f.betrayed(x, paths, snap, outputs); err != nil {
+		if texts, why, err = f.betrayed(m.x, m.paths, m.snap, m.outputs); err != nil {
 			return nil, nil, err
+		}
+		if m.away && j.places.Macros {
+			why = "macros ran elsewhere, and which they were is not known"
 		}
 		if why == "" {
 			return f, texts, nil

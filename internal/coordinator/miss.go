@@ -33,6 +33,9 @@ func (j *job) miss(ctx context.Context) {
 		return
 	}
 	defer os.RemoveAll(scratch)
+	if j.s.Remote != nil && j.remotely(ctx, scratch) {
+		return
+	}
 	plan, err := j.lang.Plan(j.call, j.inv, scratch)
 	if err != nil {
 		j.runBare(err)
@@ -167,7 +170,6 @@ func (j *job) keep(ctx context.Context, x *wire.Exited, b *beginning, n *Note) (
 	if err != nil {
 		return nil, err
 	}
-	began := time.Now()
 	defer func() { discard(outputs) }()
 	paths, err := j.lang.Inputs(j.call, j.inv, &compiler.Observed{
 		Scratch: b.scratch, Opened: x.Opened, Looks: looks(x), Programs: x.Programs, Stdout: x.Stdout, Stderr: x.Stderr, Output: contents(outputs)})
@@ -178,44 +180,62 @@ func (j *job) keep(ctx context.Context, x *wire.Exited, b *beginning, n *Note) (
 	if err != nil {
 		return nil, err
 	}
-	f, texts, err := j.faceOf(x, paths, snap, outputs, n)
+	e, _, err := j.store(ctx, &made{x: x, outputs: outputs, paths: paths, snap: snap}, b, n)
+	return e, err
+}
+
+// made is what a run has made, and what it looked at.
+type made struct {
+	x       *wire.Exited
+	outputs []taken
+	paths   *action.PathSet
+	snap    *filestate.Snapshot
+	away    bool // nobody watched it: which macros it loaded is not known
+}
+
+// store stores what a run has made, and says under which face.
+func (j *job) store(ctx context.Context, m *made, b *beginning, n *Note) (*result.Result, *face, error) {
+	began := time.Now()
+	f, texts, err := j.faceOf(m, n)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
+	x, paths, snap := m.x, m.paths, m.snap
 	e := &result.Result{Stdout: x.Stdout, Stderr: x.Stderr, Took: time.Duration(x.Nanoseconds)}
 	if f.places != nil {
 		if e.Bound, err = f.bound(paths); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if f.places.Ambiguous() {
 			// The way there by which the caller spells a root is not the root's.
 			paths = f.realPaths(f.storedPaths(paths))
 			if snap, err = j.inputs(paths, b); err != nil {
-				return nil, err
+				return nil, nil, err
 			}
 		}
 	}
-	if e.Outputs, err = j.publish(ctx, outputs, texts); err != nil {
-		return nil, err
+	if e.Outputs, err = j.publish(ctx, m.outputs, texts); err != nil {
+		return nil, nil, err
 	}
 	err = f.publish(ctx, e, paths, snap, n)
 	if errors.Is(err, errMoves) {
 		j.stay(errMoves.Error(), n)
-		if e.Outputs, err = j.publish(ctx, outputs, nil); err != nil {
-			return nil, err
+		if e.Outputs, err = j.publish(ctx, m.outputs, nil); err != nil {
+			return nil, nil, err
 		}
 		e.Bound = nil
-		err = j.locatedFace().publish(ctx, e, paths, snap, n)
+		f = j.locatedFace()
+		err = f.publish(ctx, e, paths, snap, n)
 	}
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	j.s.Stats.Do(func(c *stats.Counters) {
 		c.CacheWrites++
 		c.CacheWriteDuration += stats.Duration(time.Since(began))
 		c.CompilerDuration += stats.Duration(x.Nanoseconds)
 	})
-	return e, nil
+	return e, f, nil
 }
 
 func looks(x *wire.Exited) []compiler.Look {

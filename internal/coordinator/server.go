@@ -59,6 +59,8 @@ type Options struct {
 	// Scratch is a directory of the server's own for side files.
 	Scratch string
 	ISA     string // platform property of actions
+	// Remote is where misses are compiled; nil: here.
+	Remote *Remote
 	// Broken says why this coordinator cannot cache at all (a configuration that
 	// does not parse, a cache directory that cannot be used): every call is then
 	// run as it is. With BrokenOnce only the first caller is told.

@@ -30,9 +30,13 @@ type Counters struct {
 	Compilations         uint64   `json:"compilations"`
 	CompilerDuration     Duration `json:"compiler_write_duration"` // of compiles whose results were stored
 	CompileFails         uint64   `json:"compile_fails"`
-	NotCached            Labels   `json:"not_cached"` // calls run as they are, by reason
-	DistCompiles         Labels   `json:"dist_compiles"`
+	NotCached            Labels   `json:"not_cached"`    // calls run as they are, by reason
+	DistCompiles         Labels   `json:"dist_compiles"` // by who compiled
 	DistErrors           uint64   `json:"dist_errors"`
+	// DistFailures counts the same by reason, and DistLocal the misses that could only
+	// be compiled here.
+	DistFailures Labels `json:"dist_failures"`
+	DistLocal    Labels `json:"dist_local"`
 	// NotStored counts successful compiles whose result was not stored, by reason.
 	NotStored Labels `json:"not_stored"`
 	// Located counts results that were stored for their own directory alone, by reason.

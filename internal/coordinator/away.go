@@ -1,0 +1,389 @@
+package coordinator
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/cachepot/cachepot/internal/action"
+	"github.com/cachepot/cachepot/internal/compiler"
+	"github.com/cachepot/cachepot/internal/digest"
+	"github.com/cachepot/cachepot/internal/filestate"
+	"github.com/cachepot/cachepot/internal/reapi"
+	"github.com/cachepot/cachepot/internal/result"
+	"github.com/cachepot/cachepot/internal/stats"
+	"github.com/cachepot/cachepot/internal/tree"
+	"github.com/cachepot/cachepot/internal/wire"
+)
+
+// sideDir is where a run elsewhere leaves side files: the scratch directory's name
+// there, so that equal calls make equal actions.
+const sideDir = "/cachepot-side"
+
+// awayRun is a call prepared to run elsewhere.
+type awayRun struct {
+	*compiler.Away
+	scratch string // side files are put here
+	began   beginning
+}
+
+// outcome is what came of a run elsewhere, stored.
+type outcome struct {
+	result *result.Result
+	frame  []byte // the answer that puts it in place
+	note   Note
+}
+
+// prepareAway prepares a run elsewhere. A *compiler.Bare says that there can be none.
+func (j *job) prepareAway(lang compiler.Remote, scratch string) (*awayRun, error) {
+	if j.call.Tool.Family != "rustc" && filepath.Base(j.call.Arg0) != filepath.Base(j.call.Path) {
+		return nil, compiler.NotCacheable("compiler called by another name than its file's") // its messages have that
+	}
+	scratch = filepath.Join(scratch, "away")
+	if err := os.Mkdir(scratch, 0o700); err != nil {
+		return nil, fmt.Errorf("make scratch directory: %w", err)
+	}
+	a, err := lang.Away(j.call, j.inv, scratch)
+	if err != nil {
+		return nil, err
+	}
+	return &awayRun{Away: a, scratch: scratch, began: beginning{scratch: scratch, whole: j.wholeFiles(a.Made), start: j.settle()}}, nil
+}
+
+// away executes the call on what earlier runs of it needed, or on what it is likely
+// to. Where the first turns out to be too little, both together are tried.
+func (j *job) away(ctx context.Context, lang compiler.Remote, a *awayRun) (*outcome, error) {
+	if err := j.s.Remote.ready(ctx, j.s.ISA); err != nil {
+		return nil, err
+	}
+	predicted := j.prediction()
+	var failed error
+	if predicted != nil {
+		out, err := j.awayOn(ctx, lang, a, predicted)
+		if _, differs := err.(*unlike); !differs { //nolint:errorlint // returned as it is
+			return out, err
+		}
+		failed = err
+	}
+	likely, err := lang.Forecast(j.call, j.inv)
+	if err != nil {
+		if failed != nil {
+			return nil, failed
+		}
+		return nil, &unlike{"no telling what it reads", err.Error()}
+	}
+	likely.Paths = slices.DeleteFunc(likely.Paths, j.tool.Names)
+	if predicted != nil {
+		more := union(predicted, likely)
+		if more.ID() == predicted.ID() {
+			return nil, failed
+		}
+		likely = more
+	}
+	return j.awayOn(ctx, lang, a, likely)
+}
+
+// prediction returns what the latest run of the call is known to have needed, nil
+// where none is known.
+func (j *job) prediction() *action.PathSet {
+	for _, f := range j.faces {
+		f.req.mu.Lock()
+		if len(f.req.known) > 0 {
+			defer f.req.mu.Unlock()
+			return f.req.known[0].paths
+		}
+		f.req.mu.Unlock()
+	}
+	return nil
+}
+
+// union returns all that a and b name.
+func union(a, b *action.PathSet) *action.PathSet {
+	u := &action.PathSet{
+		Paths: slices.Concat(a.Paths, b.Paths), EnvNames: slices.Concat(a.EnvNames, b.EnvNames),
+		Found: b.Found, Alone: b.Alone, SpeaksOfFile: a.SpeaksOfFile || b.SpeaksOfFile, Leading: b.Leading, Asked: b.Asked,
+	}
+	for _, s := range slices.Concat(a.Searches, b.Searches) {
+		u.Searches = append(u.Searches, action.Search{Dirs: slices.Clone(s.Dirs), Names: slices.Clone(s.Names)})
+	}
+	u.Listings = slices.Concat(a.Listings, b.Listings)
+	u.Normalize()
+	u.Searches = slices.CompactFunc(u.Searches, func(x, y action.Search) bool {
+		return slices.Equal(x.Dirs, y.Dirs) && slices.Equal(x.Names, y.Names)
+	})
+	u.Listings = slices.Compact(u.Listings)
+	return u
+}
+
+// sent is what a run elsewhere was given.
+type sent struct {
+	paths *action.PathSet
+	env   []string // variables that were looked at by name, as far as they are set
+	tree  *tree.Tree
+	job   *reapi.Job
+}
+
+// awayOn executes the call in a root that holds what paths lead to.
+func (j *job) awayOn(ctx context.Context, lang compiler.Remote, a *awayRun, paths *action.PathSet) (*outcome, error) {
+	s, err := j.pack(a, paths)
+	if err != nil {
+		return nil, err
+	}
+	start := time.Now()
+	res, err := j.s.Remote.Engine.Execute(ctx, s.job)
+	if err != nil {
+		return nil, err
+	}
+	x, outputs, err := j.unpack(ctx, a, res)
+	defer func() { discard(outputs) }()
+	if err != nil {
+		return nil, err
+	}
+	x.Nanoseconds = uint64(time.Since(start))
+	return j.accept(ctx, lang, a, s, &made{x: x, outputs: outputs, away: true}, res)
+}
+
+// pack makes the action, in the form that the engine wants, and names all blobs that
+// it leads to.
+func (j *job) pack(a *awayRun, paths *action.PathSet) (*sent, error) {
+	snap, err := j.s.View.Evaluate(paths)
+	if err != nil {
+		return nil, err
+	}
+	s := &sent{paths: paths, env: lookup(j.call.Env, paths.EnvNames)}
+	var b tree.Builder
+	j.tool.AddTo(&b)
+	snap.AddTo(&b)
+	b.Dir(j.call.Dir)
+	if s.tree, err = b.Build(); err != nil {
+		return nil, err
+	}
+	act, err := action.Rendered(j.awayCommand(a, s.env), s.tree.Root, j.s.ISA, j.s.Remote.Properties)
+	if err != nil {
+		return nil, err
+	}
+	s.job = &reapi.Job{Action: act.Digest, Believe: j.s.Remote.Believe && !j.recache}
+	files := func(list []filestate.File) {
+		for _, f := range list {
+			s.job.Blobs = append(s.job.Blobs, reapi.Blob{Digest: f.Digest, Path: f.Path})
+		}
+	}
+	files(j.tool.Files())
+	files(snap.Files())
+	for d, enc := range s.tree.Dirs {
+		s.job.Blobs = append(s.job.Blobs, reapi.Blob{Digest: d, Bytes: enc})
+	}
+	s.job.Blobs = append(s.job.Blobs, reapi.Blob{Digest: digest.Of(act.Command), Bytes: act.Command}, reapi.Blob{Digest: act.Digest, Bytes: act.Action})
+	return s, nil
+}
+
+// awayCommand is what runs elsewhere.
+func (j *job) awayCommand(a *awayRun, env []string) *action.Command {
+	elsewhere := func(list []string) []string {
+		out := make([]string, len(list))
+		for i, s := range list {
+			out[i] = strings.ReplaceAll(s, a.scratch, sideDir)
+		}
+		return out
+	}
+	all := merge(merge(merge(elsewhere(a.Env), j.inv.Env), j.inv.Messages), env)
+	cmd := &action.Command{Args: append([]string{j.call.Path}, elsewhere(j.withMaps(a.Args))...), Env: all, Dir: j.call.Dir}
+	for _, o := range j.inv.Outputs {
+		if !o.Unwritten {
+			cmd.Outputs = append(cmd.Outputs, o.Path)
+		}
+	}
+	for _, name := range a.Side {
+		cmd.Outputs = append(cmd.Outputs, sideDir+"/"+name)
+	}
+	return cmd
+}
+
+// accept stores what came of a run elsewhere if it is what a run here would have
+// given: all that the run looked at was there as it is here.
+func (j *job) accept(ctx context.Context, lang compiler.Remote, a *awayRun, s *sent, m *made, res *reapi.Result) (*outcome, error) {
+	var err error
+	m.paths, err = j.lang.Inputs(j.call, j.inv, &compiler.Observed{
+		Scratch: a.scratch, Stdout: m.x.Stdout, Stderr: m.x.Stderr, Output: contents(m.outputs), Away: true})
+	if err != nil {
+		return nil, &unlike{"no telling what it read", err.Error()}
+	}
+	if a.Whole {
+		m.paths = union(s.paths, m.paths)
+	}
+	if m.snap, err = j.inputs(m.paths, &a.began); err != nil {
+		return nil, err
+	}
+	if err := j.saw(s, m); err != nil {
+		return nil, err
+	}
+	j.s.storing.RLock()
+	defer j.s.storing.RUnlock()
+	out := &outcome{note: j.note("miss", "")}
+	f, err := (*face)(nil), error(nil)
+	if out.result, f, err = j.store(ctx, m, &a.began, &out.note); err != nil {
+		return nil, err
+	}
+	if out.frame, err = f.restoreFrames(ctx, out.result); err != nil {
+		return nil, err
+	}
+	worker := res.Worker
+	if worker == "" {
+		worker = j.s.Remote.Engine.Address()
+	}
+	j.s.Stats.Do(func(c *stats.Counters) {
+		c.CacheMisses.Add(j.inv.Language, j.tool.Tool.Family)
+		c.DistCompiles.Add(worker)
+	})
+	return out, nil
+}
+
+// saw checks that a run elsewhere has seen of what it looked at all that is here.
+// What is not here was not there, since nothing else was sent.
+func (j *job) saw(s *sent, m *made) error {
+	for _, kv := range lookup(j.call.Env, m.paths.EnvNames) {
+		if _, keyed := compiler.Environ(j.inv.Env).Lookup(compiler.Name(kv)); !keyed && !slices.Contains(s.env, kv) {
+			return &unlike{"it asks for a variable that was not sent", compiler.Name(kv)}
+		}
+	}
+	var b tree.Builder
+	j.tool.AddTo(&b)
+	m.snap.AddTo(&b)
+	b.Dir(j.call.Dir)
+	t, err := b.Build()
+	if err != nil {
+		return err
+	}
+	if t.Root == s.tree.Root {
+		return nil
+	}
+	there := make(map[string]tree.Node)
+	if err := s.tree.Walk(func(path string, n tree.Node) error {
+		there[path] = n
+		return nil
+	}); err != nil {
+		return err
+	}
+	return t.Walk(func(path string, n tree.Node) error {
+		if there[path] != n {
+			return &unlike{"it looks for what was not sent", path}
+		}
+		return nil
+	})
+}
+
+// maxPrinted bounds what is taken of a compiler's messages, in bytes.
+const maxPrinted = 16 << 20
+
+// unpack takes in what an engine says came of a run. The staged outputs are the
+// caller's to discard, after an error too.
+func (j *job) unpack(ctx context.Context, a *awayRun, res *reapi.Result) (*wire.Exited, []taken, error) {
+	x := &wire.Exited{}
+	var err error
+	if x.Stdout, err = j.printed(ctx, res.Stdout); err != nil {
+		return nil, nil, err
+	}
+	if x.Stderr, err = j.printed(ctx, res.Stderr); err != nil {
+		return nil, nil, err
+	}
+	if res.ExitCode != 0 {
+		return nil, nil, &unlike{fmt.Sprintf("ends with status %d", res.ExitCode), firstLine(x.Stderr, x.Stdout)}
+	}
+	if len(res.Other) > 0 {
+		return nil, nil, &unlike{"an output is no plain file", res.Other[0]}
+	}
+	files := make(map[string]*reapi.File, len(res.Files))
+	for i := range res.Files {
+		f := &res.Files[i]
+		files[filepath.Join(j.call.Dir, f.Path)] = f
+	}
+	outputs, err := j.unpackOutputs(ctx, a, files)
+	if err != nil {
+		return nil, outputs, err
+	}
+	for _, name := range a.Side {
+		if f := files[sideDir+"/"+name]; f != nil {
+			if err := j.fetchTo(ctx, f, filepath.Join(a.scratch, name)); err != nil {
+				return nil, outputs, err
+			}
+			delete(files, sideDir+"/"+name)
+		}
+	}
+	for p := range files {
+		return nil, outputs, &unlike{"what came back is no output of the call", p}
+	}
+	return x, outputs, nil
+}
+
+// unpackOutputs stages the outputs of the call and takes them out of files.
+func (j *job) unpackOutputs(ctx context.Context, a *awayRun, files map[string]*reapi.File) ([]taken, error) {
+	var small []digest.Digest
+	for _, f := range files {
+		if f.Digest.Size <= reapi.Small && f.Content == nil {
+			small = append(small, f.Digest)
+		}
+	}
+	contents, err := j.s.Remote.Engine.Fetch(ctx, small)
+	if err != nil {
+		return nil, err
+	}
+	var out []taken
+	for _, o := range j.inv.Outputs {
+		if o.Unwritten {
+			continue
+		}
+		p := filepath.Clean(j.at(o.Path))
+		f := files[p]
+		if f == nil {
+			if o.Optional {
+				continue
+			}
+			return out, &unlike{"an output did not come back", o.Path}
+		}
+		if f.Content == nil {
+			f.Content = contents[f.Digest]
+		}
+		t := taken{Output: o, mode: created}
+		if f.Executable && !o.InPlace {
+			t.mode = 0o777
+		}
+		if t.staged, err = j.stage(ctx, f, a.scratch); err != nil {
+			return out, err
+		}
+		out = append(out, t)
+		delete(files, p)
+	}
+	for _, f := range files { // side files
+		if f.Content == nil {
+			f.Content = contents[f.Digest]
+		}
+	}
+	return out, nil
+}
+
+// printed returns what the compiler printed.
+func (j *job) printed(ctx context.Context, t reapi.Text) ([]byte, error) {
+	if max(t.Digest.Size, int64(len(t.Raw))) > maxPrinted {
+		return nil, compiler.NotCacheable("too many messages")
+	}
+	if t.Digest.IsZero() {
+		return t.Raw, nil
+	}
+	got, err := j.s.Remote.Engine.Fetch(ctx, []digest.Digest{t.Digest})
+	return got[t.Digest], err
+}
+
+// firstLine returns the first line that any of texts has.
+func firstLine(texts ...[]byte) string {
+	for _, t := range texts {
+		if line, _, _ := bytes.Cut(bytes.TrimSpace(t), []byte("\n")); len(line) > 0 {
+			return string(line[:min(len(line), 300)])
+		}
+	}
+	return ""
+}

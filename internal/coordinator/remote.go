@@ -1,0 +1,211 @@
+package coordinator
+
+import (
+	"context"
+	"errors"
+	"io"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/cachepot/cachepot/internal/compiler"
+	"github.com/cachepot/cachepot/internal/digest"
+	"github.com/cachepot/cachepot/internal/reapi"
+	"github.com/cachepot/cachepot/internal/stats"
+	"github.com/cachepot/cachepot/internal/wire"
+)
+
+// Engine executes actions elsewhere. A *reapi.Client is one. Its methods are safe for
+// concurrent use; what they return is verified by digest, and nothing else about it.
+type Engine interface {
+	Address() string
+	ProbeRoot(ctx context.Context, isa string) error
+	Execute(ctx context.Context, job *reapi.Job) (*reapi.Result, error)
+	Fetch(ctx context.Context, digests []digest.Digest) (map[digest.Digest][]byte, error)
+	Download(ctx context.Context, d digest.Digest, w io.Writer) error
+}
+
+// Remote is where misses are compiled if they can be: see docs/spec/wire.md.
+type Remote struct {
+	Engine Engine
+	URL    string // as configured
+	// Believe takes results that the engine has from earlier executions.
+	Believe bool
+	// Strict makes a call fail that could run there and did not.
+	Strict bool
+	// Properties are what the engine wants to be told of the platform, as "name=value";
+	// nil: what actions say by themselves.
+	Properties []string
+
+	running atomic.Int64 // calls under way
+	mu      sync.Mutex   // guards all below; held during a probe
+	fit     bool
+	unfit   error     // why it is not, for good
+	retry   time.Time // not to be asked before
+	last    error     // why not
+}
+
+// retryAfter is for how long an engine that did not answer is left alone.
+const retryAfter = 10 * time.Second
+
+// ready probes the engine where that was not done. The error says why it is of no
+// use now.
+func (r *Remote) ready(ctx context.Context, isa string) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case r.unfit != nil:
+		return r.unfit
+	case time.Now().Before(r.retry):
+		return r.last
+	case r.fit:
+		return nil
+	}
+	err := r.Engine.ProbeRoot(ctx, isa)
+	switch _, unfit := errors.AsType[*reapi.Unfit](err); {
+	case err == nil:
+		r.fit = true
+	case unfit:
+		r.unfit = err
+	case ctx.Err() == nil:
+		r.rest(err)
+	}
+	return err
+}
+
+// rest leaves the engine alone for a while. The caller holds the lock.
+func (r *Remote) rest(err error) { r.last, r.retry, r.fit = err, time.Now().Add(retryAfter), false }
+
+// failed takes note of an error of the engine.
+func (r *Remote) failed(err error) {
+	if !reapi.Gone(err) {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.rest(err)
+}
+
+// RemoteStatus is how an engine is doing.
+type RemoteStatus struct {
+	URL      string `json:"url"`
+	Executes bool   `json:"executes"`
+	Running  int64  `json:"in_progress"`
+	Error    string `json:"error,omitempty"` // why it does not execute
+}
+
+// Status probes the engine, where that was not done, and says how it is doing.
+func (r *Remote) Status(ctx context.Context, isa string) *RemoteStatus {
+	s := &RemoteStatus{URL: r.URL, Running: r.running.Load()}
+	if err := r.ready(ctx, isa); err != nil {
+		s.Error = err.Error()
+	} else {
+		s.Executes = true
+	}
+	return s
+}
+
+// remotely has a miss compiled elsewhere and answers the caller. False: it has to be
+// compiled here, and nothing has been answered.
+func (j *job) remotely(ctx context.Context, scratch string) bool {
+	r := j.s.Remote
+	lang, ok := j.lang.(compiler.Remote)
+	if !ok {
+		j.stays("language")
+		return false
+	}
+	ctx, present := j.p.whilePresent(ctx)
+	a, err := j.prepareAway(lang, scratch)
+	if bare, here := errors.AsType[*compiler.Bare](err); here {
+		present()
+		j.stays(bare.Reason)
+		return false
+	}
+	done := j.producing()
+	var out *outcome
+	if err == nil {
+		r.running.Add(1)
+		out, err = j.away(ctx, lang, a)
+		r.running.Add(-1)
+	}
+	gone := ctx.Err() != nil
+	present()
+	if err == nil {
+		j.deliver(out, done)
+		return true
+	}
+	if done != nil {
+		done(false, nil)
+	}
+	if gone {
+		j.s.journal.add(j.note("not stored", "the wrapper went away"))
+		return true
+	}
+	return j.fallBack(err)
+}
+
+// stays counts a call that can only run here.
+func (j *job) stays(why string) {
+	j.s.Stats.Do(func(c *stats.Counters) { c.DistLocal.Add(why) })
+}
+
+// fallBack counts why a call did not run elsewhere. Where it may not run here
+// either, the caller is told, and the answer is true.
+func (j *job) fallBack(err error) bool {
+	r := j.s.Remote
+	r.failed(err)
+	j.s.Stats.Do(func(c *stats.Counters) {
+		c.DistErrors++
+		c.DistFailures.Add(failureLabel(err))
+	})
+	j.s.Log.Warn("not compiled remotely", "target", "cachepot::coordinator", "source", j.inv.Source, "error", err)
+	if !r.Strict {
+		return false
+	}
+	j.s.journal.add(j.note("error", err.Error()))
+	j.p.answer((&wire.Fail{Reason: j.inv.Source + ": not compiled remotely, and dist.fallback is fail: " + err.Error()}).Append(nil))
+	return true
+}
+
+// failureLabel names an error for the statistics.
+func failureLabel(err error) string {
+	if u, ok := errors.AsType[*unlike](err); ok {
+		return u.label
+	}
+	if f, ok := errors.AsType[*reapi.Failure](err); ok {
+		return "cannot " + f.What + ": " + f.Code.String()
+	}
+	if _, ok := errors.AsType[*reapi.Unfit](err); ok {
+		return "engine unfit"
+	}
+	if bare, ok := errors.AsType[*compiler.Bare](err); ok {
+		return bare.Reason
+	}
+	switch {
+	case errors.Is(err, reapi.ErrContent):
+		return "content is not what its digest says"
+	case errors.Is(err, reapi.ErrChanged):
+		return "input changed during the compile"
+	}
+	return "other"
+}
+
+// unlike is the error for what came of a run elsewhere and is not what a run here
+// would have given.
+type unlike struct{ label, detail string }
+
+func (u *unlike) Error() string {
+	if u.detail == "" {
+		return u.label
+	}
+	return u.label + ": " + u.detail
+}
+
+// deliver answers the caller with what was compiled elsewhere.
+func (j *job) deliver(out *outcome, done func(bool, map[string]digest.Digest)) {
+	j.s.journal.add(out.note)
+	if done != nil {
+		done(true, j.contentsOf(out.result))
+	}
+	j.p.answer(out.frame)
+}
