@@ -99,11 +99,11 @@ func (s *Setting) store(field any, v value) (problem string) {
 		*p, problem = s.text(v)
 	case *[]string:
 		*p, problem = names(v.list)
-	case *[]Root:
-		*p, problem = namedRoots(v)
 		if s.Kind == KindPairs {
 			*p, problem = pairs(v.list)
 		}
+	case *[]Root:
+		*p, problem = namedRoots(v)
 	case *[]Secret:
 		*p, problem = headers(v.list)
 	case *Restore:

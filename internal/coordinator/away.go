@@ -3,6 +3,7 @@ package coordinator
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -71,11 +72,14 @@ func (j *job) away(ctx context.Context, lang compiler.Remote, a *awayRun) (*outc
 		failed = err
 	}
 	likely, err := lang.Forecast(j.call, j.inv)
+	if failed != nil && err != nil {
+		return nil, failed
+	}
+	if bare, ok := errors.AsType[*compiler.Bare](err); ok {
+		return nil, &homeError{bare.Reason}
+	}
 	if err != nil {
-		if failed != nil {
-			return nil, failed
-		}
-		return nil, &unlike{"no telling what it reads", err.Error()}
+		return nil, err
 	}
 	likely.Paths = slices.DeleteFunc(likely.Paths, j.tool.Names)
 	if predicted != nil {
@@ -87,6 +91,11 @@ func (j *job) away(ctx context.Context, lang compiler.Remote, a *awayRun) (*outc
 	}
 	return j.awayOn(ctx, lang, a, likely)
 }
+
+// homeError says why a call can run only here, found out late.
+type homeError struct{ why string }
+
+func (h *homeError) Error() string { return h.why }
 
 // prediction returns what the latest run of the call is known to have needed, nil
 // where none is known.

@@ -141,6 +141,10 @@ func (j *job) remotely(ctx context.Context, scratch string) bool {
 		j.s.journal.add(j.note("not stored", "the wrapper went away"))
 		return true
 	}
+	if home, ok := errors.AsType[*homeError](err); ok {
+		j.stays(home.why)
+		return false
+	}
 	return j.fallBack(err)
 }
 

@@ -17,7 +17,7 @@ const stdSources = "/rustc"
 // Inputs implements compiler.Language.
 func (l *Language) Inputs(call *compiler.Call, inv *compiler.Invocation, seen *compiler.Observed) (*action.PathSet, error) {
 	d := inv.Detail.(*detail)
-	if d.direct {
+	if d.direct && !seen.Away {
 		if err := l.checkPrograms(seen); err != nil {
 			return nil, err
 		}
@@ -29,6 +29,9 @@ func (l *Language) Inputs(call *compiler.Call, inv *compiler.Invocation, seen *c
 	deps, err := parseDepInfo(string(text))
 	if err != nil {
 		return nil, err
+	}
+	if d.watched && seen.Away {
+		return l.awayInputs(call, inv, deps)
 	}
 	if d.watched {
 		return l.watchedInputs(call, inv, deps, seen)

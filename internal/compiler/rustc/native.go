@@ -44,7 +44,7 @@ func (c *command) nativeInputs(dirs []string, seen *scan, run *compiler.Observed
 	}
 	set.Searches = append(set.Searches, s)
 	found, err := foundArchives(s)
-	if err != nil || found {
+	if err != nil || found || run.Output == nil { // before a run there is nothing to check
 		return err
 	}
 	return c.checkMembers(run)

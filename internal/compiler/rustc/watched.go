@@ -31,11 +31,28 @@ type watchedRun struct {
 // watchedInputs serves runs that were watched, of which everything is known but
 // why rustc looked: it lists the directories of -L and chooses from them by name.
 func (l *Language) watchedInputs(call *compiler.Call, inv *compiler.Invocation, deps *depInfo, seen *compiler.Observed) (*action.PathSet, error) {
-	d := inv.Detail.(*detail)
-	c := d.cmd
+	c := inv.Detail.(*detail).cmd
 	if len(seen.Looks) == 0 {
 		return nil, compiler.NotCacheable("not watched")
 	}
+	set, err := l.crateSearch(call, inv, deps)
+	if err != nil {
+		return nil, err
+	}
+	if err := addLooks(call, c, inv, seen.Looks, set); err != nil {
+		return nil, err
+	}
+	if c.seesOutput(set) {
+		return nil, compiler.NotCacheable("an output among the files that are listed")
+	}
+	return set, nil
+}
+
+// crateSearch begins the path set of a run that may see no variables but those that
+// are keyed: how it searches for crates, and the variables it asked for by name.
+func (l *Language) crateSearch(call *compiler.Call, inv *compiler.Invocation, deps *depInfo) (*action.PathSet, error) {
+	d := inv.Detail.(*detail)
+	c := d.cmd
 	for _, name := range deps.env {
 		if _, set := call.Env.Lookup(name); set && !slices.Contains(d.named, name) && d.classes.of(name) == classRemoved {
 			return nil, compiler.NotCacheable("env! of a removed variable, by a name that is not in the sources")
@@ -50,12 +67,6 @@ func (l *Language) watchedInputs(call *compiler.Call, inv *compiler.Invocation, 
 	set := &action.PathSet{Paths: slices.Clone(inv.Known), EnvNames: slices.Compact(names), Listings: found.listings, Leading: leading(c.dir, deps), Asked: deps.env}
 	for _, s := range c.dirs { // crates in them are opened by their resolved names
 		set.Paths = append(set.Paths, under(c.dir, s.dir))
-	}
-	if err := addLooks(call, c, inv, seen.Looks, set); err != nil {
-		return nil, err
-	}
-	if c.seesOutput(set) {
-		return nil, compiler.NotCacheable("an output among the files that are listed")
 	}
 	return set, nil
 }

@@ -1,0 +1,150 @@
+package rustc
+
+import (
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/cachepot/cachepot/internal/action"
+	"github.com/cachepot/cachepot/internal/compiler"
+)
+
+var _ compiler.Remote = (*Language)(nil)
+
+// Away implements compiler.Remote. A run that has to be watched here goes elsewhere
+// only on what an earlier one looked at, and all of that counts as read then.
+func (l *Language) Away(call *compiler.Call, inv *compiler.Invocation, scratch string) (*compiler.Away, error) {
+	d := inv.Detail.(*detail)
+	plan, err := l.Plan(call, inv, scratch)
+	if err != nil {
+		return nil, err
+	}
+	away := &compiler.Away{Args: plan.Args, Made: plan.Made, Whole: d.watched}
+	switch {
+	case d.watched:
+		away.Env = variables(call.Env, d.named)
+	case plan.Looks:
+		return nil, errAssembly()
+	}
+	return away, nil
+}
+
+// awayInputs serves runs elsewhere that would have been watched here: what rustc
+// itself says that it read. What a linker or a macro looked at besides is among what
+// the run was given.
+func (l *Language) awayInputs(call *compiler.Call, inv *compiler.Invocation, deps *depInfo) (*action.PathSet, error) {
+	set, err := l.crateSearch(call, inv, deps)
+	if err != nil {
+		return nil, err
+	}
+	c := inv.Detail.(*detail).cmd
+	set.Paths = append(set.Paths, sourcePaths(c.dir, deps.files)...)
+	for _, f := range deps.files {
+		set.Found = append(set.Found, under(c.dir, f))
+	}
+	return set, nil
+}
+
+// Forecast implements compiler.Remote: the sources beside and below the main one, and
+// what they include and ask for by literal names.
+func (l *Language) Forecast(call *compiler.Call, inv *compiler.Invocation) (*action.PathSet, error) {
+	d := inv.Detail.(*detail)
+	switch {
+	case d.foreign:
+		return nil, compiler.NotCacheable("loads macros, and was not seen before")
+	case d.watched:
+		return nil, compiler.NotCacheable("links, and was not seen before")
+	}
+	g := &guess{dir: d.cmd.dir, files: map[string]bool{}, env: map[string]bool{}}
+	main := under(d.cmd.dir, d.cmd.sources[0])
+	g.source(main)
+	g.tree(filepath.Dir(main))
+	if out := call.Env.Get("OUT_DIR"); filepath.IsAbs(out) {
+		g.tree(out)
+	}
+	for _, kv := range call.Env {
+		if name := compiler.Name(kv); cargoTells(name) {
+			g.env[name] = true
+		}
+	}
+	deps := &depInfo{files: slices.Sorted(maps.Keys(g.files)), env: slices.Sorted(maps.Keys(g.env))}
+	return l.ruledInputs(call, inv, deps, &compiler.Observed{})
+}
+
+// cargoTells reports whether the variable is one by which cargo tells a crate of
+// itself: macros of other crates ask for these.
+func cargoTells(name string) bool {
+	switch name {
+	case "OUT_DIR", "CARGO_MANIFEST_DIR", "CARGO_MANIFEST_PATH", "CARGO_CRATE_NAME", "CARGO_BIN_NAME", "CARGO_PRIMARY_PACKAGE":
+		return true
+	}
+	return strings.HasPrefix(name, "CARGO_PKG_") || strings.HasPrefix(name, "CARGO_BIN_EXE_")
+}
+
+// guess collects what a crate may read.
+type guess struct {
+	dir   string          // the working directory
+	files map[string]bool // that are there
+	env   map[string]bool
+}
+
+// tree takes in the Rust sources in and below dir.
+func (g *guess) tree(dir string) {
+	seen := 0
+	_ = filepath.WalkDir(dir, func(p string, e fs.DirEntry, err error) error {
+		if seen++; err != nil || seen > maxGuess {
+			return filepath.SkipAll
+		}
+		if e.IsDir() && p != dir && (e.Name() == "target" || strings.HasPrefix(e.Name(), ".")) {
+			return filepath.SkipDir
+		}
+		if filepath.Ext(p) == ".rs" {
+			g.source(p)
+		}
+		return nil
+	})
+}
+
+// source takes in a source and what it names.
+func (g *guess) source(p string) {
+	text, fresh := g.file(p)
+	if !fresh {
+		return
+	}
+	toks := lex(text)
+	for i, t := range toks {
+		if t.kind != tokIdent {
+			continue
+		}
+		switch {
+		case t.text == "path" && is(toks, i+1, "=") && i+2 < len(toks) && toks[i+2].kind == tokString:
+			// Inside a module of its own directory the name starts from there.
+			g.source(under(filepath.Dir(p), toks[i+2].text))
+			g.source(under(strings.TrimSuffix(p, ".rs"), toks[i+2].text))
+		case !is(toks, i+1, "!") || i+3 >= len(toks) || toks[i+3].kind != tokString:
+		case t.text == "include":
+			g.source(under(filepath.Dir(p), toks[i+3].text))
+		case t.text == "include_str" || t.text == "include_bytes":
+			g.file(under(filepath.Dir(p), toks[i+3].text))
+		case t.text == "env" || t.text == "option_env":
+			g.env[toks[i+3].text] = true
+		}
+	}
+}
+
+// file takes in a file, where it is one and was not met before.
+func (g *guess) file(p string) (text []byte, fresh bool) {
+	p = filepath.Clean(p)
+	info, err := os.Stat(p)
+	if err != nil || g.files[p] || !info.Mode().IsRegular() || info.Size() > maxGuessed || len(g.files) >= maxGuess {
+		return nil, false
+	}
+	if text, err = os.ReadFile(p); err != nil {
+		return nil, false
+	}
+	g.files[p] = true
+	return text, true
+}
