@@ -1,0 +1,181 @@
+package remote
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// cProject is a library, a header in a directory of its own, C, C++ and assembler.
+func cProject() map[string]string {
+	return map[string]string{
+		"Makefile": `CFLAGS = -O2 -g -Wall -Iinc
+all: out/a.o out/b.o out/c.o out/d.o
+out/%.o: src/%.c ; $(CC) $(CFLAGS) -MD -MF $@.d -c $< -o $@
+out/%.o: src/%.cc ; $(CXX) $(CFLAGS) -c $< -o $@
+out/%.o: src/%.S ; $(CC) $(CFLAGS) -c $< -o $@
+`,
+		"inc/a.h":   "#include <stdio.h>\n#define N 3\n#ifdef NEVER\n#include \"no such file.h\"\n#endif\n",
+		"src/a.c":   "#include \"a.h\"\nint main(void) { int unused; return printf(\"%d\\n\", N); }\n",
+		"src/b.c":   "#include <a.h>\n#include \"../src/local.h\"\nint b(void) { return LOCAL + N; }\n",
+		"src/c.cc":  "#include <map>\n#include <string>\n#include <vector>\nint c(std::map<std::string, std::vector<int>> &m) { return m[\"x\"].size(); }\n",
+		"src/d.S":   "#include \"../src/local.h\"\n.text\n.globl d\nd:\n .long LOCAL\n.incbin \"src/d.bin\"\n",
+		"src/d.bin": "some bytes", "src/local.h": "#define LOCAL 4\n",
+		"out/keep": "",
+	}
+}
+
+func isBuilt(name string) bool { return strings.HasSuffix(name, ".o") || strings.HasSuffix(name, ".d") }
+
+// clean removes what was built.
+func clean(t *testing.T, dir string) {
+	t.Helper()
+	for name := range built(t, dir, isBuilt) {
+		if err := os.Remove(filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// makeIn builds the project with CC and CXX behind prefix.
+func makeIn(t *testing.T, dir string, env []string, prefix string) (map[string]string, result) {
+	t.Helper()
+	clean(t, dir)
+	r := run(t, dir, env, "make", "-j2", "CC="+prefix+"gcc", "CXX="+prefix+"g++")
+	return built(t, dir, isBuilt), r
+}
+
+// TestC: a C project that nobody has seen before is compiled by the service, to the
+// bytes, messages and modes of a compile here; a second client does so again; after
+// a change the project is compiled from what is known of it.
+func TestC(t *testing.T) {
+	e := startEngine(t)
+	dir := scratch(t)
+	write(t, dir, cProject())
+	// The file that .incbin names is no text that anybody looks through: it is found by
+	// a compile here, and known then.
+	first := newClient(t, tolerant(e.url()))
+	bare, plain := makeIn(t, dir, first.Env, "")
+	got, r := makeIn(t, dir, first.Env, first.Wrapper+" ")
+	same(t, "first build", bare, got)
+	if r.code != 0 || messages(r) != messages(plain) {
+		t.Errorf("status %d, messages\n%s\nwant\n%s", r.code, r.stderr, plain.stderr)
+	}
+	first.want(3, 1)
+	again, _ := makeIn(t, dir, first.Env, first.Wrapper+" ")
+	same(t, "second build", bare, again)
+	counted := first.counters()
+	if hits := counted.CacheHits.Total(); hits != 4 {
+		t.Errorf("%d hits in the second build, want 4", hits)
+	}
+
+	write(t, dir, map[string]string{"inc/a.h": "#include <stdio.h>\n#include <limits.h>\n#include \"new.h\"\n#define N 5\n",
+		"inc/new.h": "#include <signal.h>\n", "src/d.bin": "other bytes"})
+	bare, _ = makeIn(t, dir, first.Env, "")
+	strictly := append(first.Env[:len(first.Env):len(first.Env)], "CACHEPOT_DIST_FALLBACK=fail")
+	stop(t, first)
+	got, r = makeIn(t, dir, strictly, first.Wrapper+" ")
+	if r.code != 0 {
+		t.Fatalf("after a change: %s", r.stderr)
+	}
+	same(t, "after a change", bare, got)
+
+	write(t, dir, map[string]string{"src/d.S": "#include \"../src/local.h\"\n.text\n.globl d\nd:\n .long LOCAL\n"})
+	second := newClient(t, strict(e.url()))
+	bare, _ = makeIn(t, dir, second.Env, "")
+	got, r = makeIn(t, dir, second.Env, second.Wrapper+" ")
+	if r.code != 0 {
+		t.Fatalf("second client: %s", r.stderr)
+	}
+	same(t, "second client", bare, got)
+	second.want(4, 0)
+}
+
+// stop ends the coordinator and keeps its cache.
+func stop(t *testing.T, c *client) {
+	t.Helper()
+	if _, err := c.Admin("--stop-coordinator"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// messages returns what compilers printed, without make's own echo.
+func messages(r result) string { return r.stderr }
+
+// crates is a workspace: libraries with an included text and a module in a directory,
+// a program with a build script, and a macro.
+func crates() map[string]string {
+	manifest := func(name, more string) string {
+		return "[package]\nname = \"" + name + "\"\nversion = \"1.2.3\"\nedition = \"2021\"\n" + more
+	}
+	return map[string]string{
+		"Cargo.toml":       "[workspace]\nresolver = \"2\"\nmembers = [\"low\", \"high\", \"mac\", \"app\"]\n",
+		"low/Cargo.toml":   manifest("low", ""),
+		"low/src/lib.rs":   "mod inner;\npub const TEXT: &str = include_str!(\"../text.txt\");\npub fn version() -> &'static str { env!(\"CARGO_PKG_VERSION\") }\npub fn twice(x: u32) -> u32 { inner::deep::double(x) }\n",
+		"low/src/inner.rs": "pub mod deep;\n", "low/src/inner/deep.rs": "pub fn double(x: u32) -> u32 { x * 2 }\n",
+		"low/text.txt":    "hello",
+		"high/Cargo.toml": manifest("high", "[dependencies]\nlow = { path = \"../low\" }\n"),
+		"high/build.rs": "fn main() {\n    let out = std::env::var(\"OUT_DIR\").unwrap();\n" +
+			"    std::fs::write(format!(\"{out}/made.rs\"), \"pub fn made() -> u32 { 1 }\").unwrap();\n    println!(\"cargo:rerun-if-changed=build.rs\");\n}\n",
+		"high/src/lib.rs": "include!(concat!(env!(\"OUT_DIR\"), \"/made.rs\"));\npub fn high() -> u32 { made() + low::twice(4) }\n",
+		"mac/Cargo.toml":  manifest("mac", "[lib]\nproc-macro = true\n"),
+		"mac/src/lib.rs":  "#[proc_macro] pub fn five(_: proc_macro::TokenStream) -> proc_macro::TokenStream { \"5u32\".parse().unwrap() }\n",
+		"app/Cargo.toml":  manifest("app", "[dependencies]\nhigh = { path = \"../high\" }\nlow = { path = \"../low\" }\nmac = { path = \"../mac\" }\n"),
+		"app/src/main.rs": "fn main() { println!(\"{} {} {} {}\", high::high(), low::version(), low::TEXT, mac::five!()); }\n",
+	}
+}
+
+// isProduct tells what rustc made of what cargo and build scripts write.
+func isProduct(name string) bool {
+	if strings.Contains(name, ".fingerprint") || strings.Contains(name, "/out/") {
+		return false
+	}
+	base := filepath.Base(name)
+	return strings.HasSuffix(base, ".rlib") || strings.HasSuffix(base, ".rmeta") || strings.HasSuffix(base, ".so") ||
+		!strings.Contains(base, ".") && (strings.HasPrefix(base, "app") || strings.HasPrefix(base, "build"))
+}
+
+// cargoIn builds the workspace from nothing and returns the products.
+func cargoIn(t *testing.T, dir string, env []string, wrapper string) map[string]string {
+	t.Helper()
+	if err := os.RemoveAll(filepath.Join(dir, "target")); err != nil {
+		t.Fatal(err)
+	}
+	env = append(env[:len(env):len(env)], "CARGO_INCREMENTAL=0", "RUSTC_WRAPPER="+wrapper)
+	if r := run(t, dir, env, "cargo", "build", "--offline", "-q"); r.code != 0 {
+		t.Fatalf("cargo: %s", r.stderr)
+	}
+	return built(t, filepath.Join(dir, "target"), isProduct)
+}
+
+// TestCargo: libraries of a workspace that was never seen are compiled by the service; what
+// links or loads macros is compiled here once, and there after a change. All of it
+// is what rustc gives here.
+func TestCargo(t *testing.T) {
+	e := startEngine(t)
+	dir := scratch(t)
+	write(t, dir, crates())
+	c := newClient(t, strict(e.url()))
+	bare := cargoIn(t, dir, c.Env, "")
+	same(t, "first build", bare, cargoIn(t, dir, c.Env, c.Wrapper))
+	c.want(2, 0) // low, high
+	if local := sum(c.counters().DistLocal); local != 3 {
+		t.Errorf("compiled here %v, want the build script, the macro and the program", c.counters().DistLocal)
+	}
+
+	write(t, dir, map[string]string{
+		"low/src/inner/deep.rs": "pub fn double(x: u32) -> u32 { x + x + 1 }\n",
+		"mac/src/lib.rs":        "#[proc_macro] pub fn five(_: proc_macro::TokenStream) -> proc_macro::TokenStream { \"6u32\".parse().unwrap() }\n",
+	})
+	bare = cargoIn(t, dir, c.Env, "")
+	same(t, "after a change", bare, cargoIn(t, dir, c.Env, c.Wrapper))
+	c.want(6, 0) // low, high, mac, app
+	if r := run(t, dir, c.Env, "target/debug/app"); r.stdout != "10 1.2.3 hello 6\n" {
+		t.Errorf("the program prints %q", r.stdout)
+	}
+
+	second := newClient(t, strict(e.url()))
+	same(t, "second client", bare, cargoIn(t, dir, second.Env, second.Wrapper))
+	second.want(2, 0)
+}

@@ -1,0 +1,113 @@
+package remote
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// engineDir is where scripts/install puts the service's programs.
+const engineDir = "../../../.work/engine"
+
+// engine is a running buildbox-casd with an empty store.
+type engine struct {
+	t       *testing.T
+	address string
+	dir     string // of its store
+	temp    string
+	cmd     *exec.Cmd
+	log     bytes.Buffer
+}
+
+// startEngine starts a service on a free port of the loopback interface. It ends with
+// the test.
+func startEngine(t *testing.T) *engine {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := &engine{t: t, address: l.Addr().String(), dir: scratch(t), temp: scratch(t)}
+	l.Close()
+	e.start()
+	t.Cleanup(func() {
+		e.kill()
+		if t.Failed() {
+			t.Logf("the service says:\n%s", e.log.String())
+		}
+	})
+	return e
+}
+
+// start starts the service, as for the first time or after kill.
+func (e *engine) start() {
+	e.t.Helper()
+	dir, err := filepath.Abs(engineDir)
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	program := filepath.Join(dir, "buildbox-casd")
+	if _, err := os.Stat(program); err != nil {
+		e.t.Fatalf("%v; scripts/install check puts it there", err)
+	}
+	// No mounts: what a job sees is its input tree.
+	e.cmd = exec.Command(program, "--bind", e.address, "--buildbox-run", filepath.Join(dir, "buildbox-run"),
+		"--runner-arg=--staging-mode=copy-or-link", "--jobs", "2", "--quota-high", "4G", "--reserved", "1M", "--log-level", "warning", e.dir)
+	e.cmd.Env = append(os.Environ(), "PATH="+dir+":"+os.Getenv("PATH"), "TMPDIR="+e.temp)
+	e.cmd.Stdout, e.cmd.Stderr = &e.log, &e.log
+	// Its jobs are processes of its own.
+	e.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	if err := e.cmd.Start(); err != nil {
+		e.t.Fatal(err)
+	}
+	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		if c, err := net.Dial("tcp", e.address); err == nil {
+			c.Close()
+			return
+		}
+	}
+	e.t.Fatalf("%s does not listen", program)
+}
+
+// kill ends the service at once, in the middle of whatever it does.
+func (e *engine) kill() {
+	if e.cmd == nil {
+		return
+	}
+	_ = syscall.Kill(-e.cmd.Process.Pid, syscall.SIGKILL)
+	_ = e.cmd.Wait()
+	e.cmd = nil
+}
+
+func (e *engine) url() string { return "grpc://" + e.address }
+
+// scratch returns a directory with a short absolute name, removed after the test even
+// where a job has left files without permissions.
+func scratch(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "re-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if dir, err = filepath.EvalSymlinks(dir); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = filepath.WalkDir(dir, func(p string, d os.DirEntry, err error) error {
+			if err == nil && d.IsDir() {
+				_ = os.Chmod(p, 0o700)
+			}
+			return nil
+		})
+		if err := os.RemoveAll(dir); err != nil {
+			t.Log(fmt.Errorf("clean up: %w", err))
+		}
+	})
+	return dir
+}
