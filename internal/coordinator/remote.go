@@ -38,43 +38,76 @@ type Remote struct {
 	Properties []string
 
 	running atomic.Int64 // calls under way
-	mu      sync.Mutex   // guards all below; held during a probe
+	mu      sync.Mutex   // guards all below
 	fit     bool
-	unfit   error     // why it is not, for good
-	retry   time.Time // not to be asked before
-	last    error     // why not
+	unfit   error         // why it is not, for good
+	last    error         // why it was of no use when it was last tried; nil: it was not
+	retry   time.Time     // not to be tried before
+	trying  chan struct{} // closed when the probe under way has ended; nil: none is
 }
 
-// retryAfter is for how long an engine that did not answer is left alone.
-const retryAfter = 10 * time.Second
+const (
+	// retryAfter is for how long an engine that did not answer is left alone.
+	retryAfter = 10 * time.Second
+	probeWait  = 30 * time.Second
+)
 
-// ready probes the engine where that was not done. The error says why it is of no
-// use now.
+// ready says why the engine is of no use now. The first callers wait for a probe; once
+// it has failed it is tried again behind their backs, since they can compile here.
 func (r *Remote) ready(ctx context.Context, isa string) error {
 	r.mu.Lock()
-	defer r.mu.Unlock()
 	switch {
-	case r.unfit != nil:
+	case r.unfit != nil || r.fit:
+		defer r.mu.Unlock()
 		return r.unfit
 	case time.Now().Before(r.retry):
+		defer r.mu.Unlock()
 		return r.last
-	case r.fit:
-		return nil
 	}
+	if r.trying == nil {
+		r.trying = make(chan struct{})
+		go r.probe(isa)
+	}
+	trying, last := r.trying, r.last
+	r.mu.Unlock()
+	if last != nil && !r.Strict {
+		return last
+	}
+	select {
+	case <-trying:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.unfit != nil {
+		return r.unfit
+	}
+	return r.last
+}
+
+// probe tries the engine.
+func (r *Remote) probe(isa string) {
+	ctx, cancel := context.WithTimeout(context.Background(), probeWait)
+	defer cancel()
 	err := r.Engine.ProbeRoot(ctx, isa)
-	switch _, unfit := errors.AsType[*reapi.Unfit](err); {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	_, unfit := errors.AsType[*reapi.Unfit](err)
+	switch {
 	case err == nil:
-		r.fit = true
+		r.fit, r.last = true, nil
 	case unfit:
 		r.unfit = err
-	case ctx.Err() == nil:
+	default:
 		r.rest(err)
 	}
-	return err
+	close(r.trying)
+	r.trying = nil
 }
 
 // rest leaves the engine alone for a while. The caller holds the lock.
-func (r *Remote) rest(err error) { r.last, r.retry, r.fit = err, time.Now().Add(retryAfter), false }
+func (r *Remote) rest(err error) { r.fit, r.last, r.retry = false, err, time.Now().Add(retryAfter) }
 
 // failed takes note of an error of the engine.
 func (r *Remote) failed(err error) {
@@ -83,7 +116,9 @@ func (r *Remote) failed(err error) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.rest(err)
+	if r.fit { // else it is known
+		r.rest(err)
+	}
 }
 
 // RemoteStatus is how an engine is doing.

@@ -107,6 +107,10 @@ func (c *Client) fetchBatch(ctx context.Context, digests []digest.Digest, got ma
 // Download writes the content of a blob to w and verifies it. After an error w has
 // been given anything.
 func (c *Client) Download(ctx context.Context, d digest.Digest, w io.Writer) error {
+	return c.guarded(ctx, func(ctx context.Context) error { return c.download(ctx, d, w) })
+}
+
+func (c *Client) download(ctx context.Context, d digest.Digest, w io.Writer) error {
 	ctx, cancel := context.WithTimeout(c.outgoing(ctx), bulkWait)
 	defer cancel()
 	stream, err := c.bytes().Read(ctx, &bytestream.ReadRequest{ResourceName: c.prefix + "blobs/" + d.String()})

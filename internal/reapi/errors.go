@@ -53,7 +53,7 @@ func (f *Failure) hint() string {
 // lasting reports whether asking again cannot help.
 func (f *Failure) lasting() bool {
 	switch f.Code {
-	case codes.Unauthenticated, codes.PermissionDenied, codes.Unimplemented, codes.Canceled:
+	case codes.Unauthenticated, codes.PermissionDenied, codes.Unimplemented, codes.Canceled, codes.DeadlineExceeded:
 		return true
 	}
 	return false

@@ -73,10 +73,15 @@ func (c *Client) try(ctx context.Context, job *Job, ask bool) (*Result, error) {
 	if !l.Execution {
 		return nil, &Unfit{c.Address(), "executes no actions"}
 	}
-	if err := c.upload(ctx, l, job.Blobs, ask); err != nil {
-		return nil, err
-	}
-	return c.execute(ctx, job)
+	var r *Result
+	err = c.guarded(ctx, func(ctx context.Context) error {
+		err := c.upload(ctx, l, job.Blobs, ask)
+		if err == nil {
+			r, err = c.execute(ctx, job)
+		}
+		return err
+	})
+	return r, err
 }
 
 func (c *Client) execute(ctx context.Context, job *Job) (*Result, error) {

@@ -30,7 +30,7 @@ func (c *Client) Limits(ctx context.Context) (*Limits, error) {
 	if known != nil {
 		return known, nil
 	}
-	ctx, cancel := context.WithTimeout(c.outgoing(ctx), callWait)
+	ctx, cancel := context.WithTimeout(c.outgoing(ctx), silence)
 	defer cancel()
 	caps, err := repb.NewCapabilitiesClient(c.calls).GetCapabilities(ctx, &repb.GetCapabilitiesRequest{InstanceName: c.config.Instance})
 	if err != nil {

@@ -1,0 +1,60 @@
+package reapi
+
+import (
+	"context"
+	"time"
+
+	repb "github.com/bazelbuild/remote-apis/build/bazel/remote/execution/v2"
+	"google.golang.org/grpc/codes"
+)
+
+const (
+	// silence is how long a service may leave a simple question without an answer
+	// while something long is under way.
+	silence = 10 * time.Second
+	// lifeSign is how often it is asked. That the connection stands says nothing: the
+	// kernel keeps those of a process that is stopped.
+	lifeSign = 10 * time.Second
+)
+
+// guarded runs something that may take long for as long as the service answers
+// questions meanwhile.
+func (c *Client) guarded(ctx context.Context, do func(context.Context) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	silent := make(chan struct{})
+	go func() {
+		t := time.NewTicker(lifeSign)
+		defer t.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-t.C:
+			}
+			if !c.answers(ctx) && ctx.Err() == nil {
+				close(silent)
+				cancel()
+				return
+			}
+		}
+	}()
+	err := do(ctx)
+	select {
+	case <-silent:
+		if err != nil {
+			return &Failure{c.Address(), "go on", codes.DeadlineExceeded, "it does not answer"}
+		}
+	default:
+	}
+	return err
+}
+
+// answers reports whether the service answers a simple question in time, if only by
+// saying no.
+func (c *Client) answers(ctx context.Context) bool {
+	asked, cancel := context.WithTimeout(c.outgoing(ctx), silence)
+	defer cancel()
+	_, _ = repb.NewCapabilitiesClient(c.calls).GetCapabilities(asked, &repb.GetCapabilitiesRequest{InstanceName: c.config.Instance})
+	return asked.Err() == nil
+}
