@@ -22,6 +22,8 @@ type Away struct {
 	Env  []string // variables added to Invocation.Env
 	Side []string // names of the files that the run may leave in scratch
 	Made []string // as in Plan
+	// Also names what only shapes messages, and is no input: it is sent where it is here.
+	Also *action.PathSet
 	// Whole: what Inputs says does not hold all that such a run may have read. All that
 	// it was given then counts as read.
 	Whole bool

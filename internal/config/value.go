@@ -69,7 +69,9 @@ func (k Kind) fits(f form) bool {
 }
 
 // isList reports whether values of the kind are lists of strings.
-func (k Kind) isList() bool { return k == KindNames || k == KindRoots || k == KindPairs || k == KindHeaders }
+func (k Kind) isList() bool {
+	return k == KindNames || k == KindRoots || k == KindPairs || k == KindHeaders
+}
 
 // assign understands v and stores it in t. The returned text says what is wrong
 // with v, and is empty where nothing is.

@@ -169,6 +169,15 @@ func (j *job) pack(a *awayRun, paths *action.PathSet) (*sent, error) {
 	j.tool.AddTo(&b)
 	snap.AddTo(&b)
 	b.Dir(j.call.Dir)
+	var besides []filestate.File
+	if a.Also != nil {
+		also, err := j.s.View.Evaluate(a.Also)
+		if err != nil {
+			return nil, err
+		}
+		also.AddTo(&b)
+		besides = also.Files()
+	}
 	if s.tree, err = b.Build(); err != nil {
 		return nil, err
 	}
@@ -177,13 +186,9 @@ func (j *job) pack(a *awayRun, paths *action.PathSet) (*sent, error) {
 		return nil, err
 	}
 	s.job = &reapi.Job{Action: act.Digest, Believe: j.s.Remote.Believe && !j.recache}
-	files := func(list []filestate.File) {
-		for _, f := range list {
-			s.job.Blobs = append(s.job.Blobs, reapi.Blob{Digest: f.Digest, Path: f.Path})
-		}
+	for _, f := range slices.Concat(j.tool.Files(), snap.Files(), besides) {
+		s.job.Blobs = append(s.job.Blobs, reapi.Blob{Digest: f.Digest, Path: f.Path})
 	}
-	files(j.tool.Files())
-	files(snap.Files())
 	for d, enc := range s.tree.Dirs {
 		s.job.Blobs = append(s.job.Blobs, reapi.Blob{Digest: d, Bytes: enc})
 	}

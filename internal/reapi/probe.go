@@ -3,6 +3,7 @@ package reapi
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 
 	repb "github.com/bazelbuild/remote-apis/build/bazel/remote/execution/v2"
@@ -29,15 +30,15 @@ func (c *Client) ProbeRoot(ctx context.Context, isa string) error {
 		return err
 	}
 	r, err := c.Execute(ctx, job)
-	const why = "does not use the input root as / (or runs no programs for %s)%s; nothing is executed there"
-	if f, ok := err.(*Failure); ok && !Gone(err) && !f.lasting() { //nolint:errorlint // returned as it is
-		return &Unfit{c.Address(), fmt.Sprintf(why, isa, ": "+f.Message)}
+	if f, ok := errors.AsType[*Failure](err); ok && f.What == "execute" {
+		f.What = "execute a program that lies at an absolute path of the input root"
 	}
 	if err != nil {
 		return err
 	}
 	if r.ExitCode != probeStatus {
-		return &Unfit{c.Address(), fmt.Sprintf(why, isa, fmt.Sprintf(": the probe ended with %d", r.ExitCode))}
+		return &Unfit{c.Address(), fmt.Sprintf("does not use the input root as / (or runs no programs for %s): the probe ended with %d; nothing is executed there",
+			isa, r.ExitCode)}
 	}
 	return nil
 }

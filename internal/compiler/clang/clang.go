@@ -71,6 +71,9 @@ func (l *language) Plan(_ *compiler.Call, inv *compiler.Invocation, _ string) (*
 // the searches.
 func (l *language) Inputs(call *compiler.Call, inv *compiler.Invocation, seen *compiler.Observed) (*action.PathSet, error) {
 	cmd := inv.Detail.(*cfamily.Command)
+	if seen.Away {
+		return l.Forecast(call, inv)
+	}
 	if len(seen.Opened) == 0 && !cmd.Watched {
 		return nil, compiler.NotCacheable("clang was not watched")
 	}
@@ -96,6 +99,12 @@ func (l *language) Inputs(call *compiler.Call, inv *compiler.Invocation, seen *c
 		}
 	}
 	claims.AssembledRest()
+	return finish(claims, call, inv)
+}
+
+// finish claims what a compile looks for besides its sources.
+func finish(claims *cfamily.Claims, call *compiler.Call, inv *compiler.Invocation) (*action.PathSet, error) {
+	cmd := inv.Detail.(*cfamily.Command)
 	if err := ignoreLists(claims, call, inv); err != nil {
 		return nil, err
 	}

@@ -1,6 +1,8 @@
 package gcc
 
 import (
+	"strings"
+
 	"github.com/cachepot/cachepot/internal/action"
 	"github.com/cachepot/cachepot/internal/compiler"
 	"github.com/cachepot/cachepot/internal/compiler/cfamily"
@@ -22,7 +24,7 @@ func (l *language) Away(call *compiler.Call, inv *compiler.Invocation, scratch s
 	if err != nil {
 		return nil, err
 	}
-	away := &compiler.Away{Args: plan.Args, Env: plan.Env}
+	away := &compiler.Away{Args: plan.Args, Env: plan.Env, Also: locale(call.Env)}
 	if cmd.Lang.Preprocess && !cmd.Dep.On {
 		away.Side = append(away.Side, headerList)
 	}
@@ -53,4 +55,44 @@ func (l *language) Forecast(call *compiler.Call, inv *compiler.Invocation) (*act
 		return nil, err
 	}
 	return claims.PathSet()
+}
+
+// locale names the data of the language and letters of messages, nil where they are
+// those that need none.
+func locale(env compiler.Environ) *action.PathSet {
+	set := &action.PathSet{}
+	for _, category := range []string{"LC_CTYPE", "LC_MESSAGES"} {
+		name := ""
+		for _, v := range []string{"LC_ALL", category, "LANG"} {
+			if name == "" {
+				name = env.Get(v)
+			}
+		}
+		if name == "" || name == "C" || name == "POSIX" || strings.ContainsAny(name, "/:") {
+			continue
+		}
+		base, codeset, _ := strings.Cut(name, ".")
+		dir := "/usr/lib/locale/" + base
+		if codeset != "" {
+			dir += "." + strings.ToLower(strings.ReplaceAll(codeset, "-", ""))
+		}
+		set.Listings = append(set.Listings, action.Listing{Dir: dir}, action.Listing{Dir: dir + "/LC_MESSAGES"})
+		set.Paths = append(set.Paths, "/usr/lib/locale/locale-archive", "/usr/share/locale/locale.alias")
+		language, _, _ := strings.Cut(base, "_")
+		for _, l := range append(strings.Split(env.Get("LANGUAGE"), ":"), base, language) {
+			if l == "" || strings.Contains(l, "/") {
+				continue
+			}
+			for _, domain := range []string{"gcc", "cpplib", "gas", "libc"} {
+				for _, root := range []string{"/usr/share/locale/", "/usr/share/locale-langpack/"} {
+					set.Listings = append(set.Listings, action.Listing{Dir: root + l + "/LC_MESSAGES", Prefix: domain, Suffix: ".mo"})
+				}
+			}
+		}
+	}
+	if len(set.Paths) == 0 {
+		return nil
+	}
+	set.Normalize()
+	return set
 }

@@ -90,6 +90,54 @@ func TestC(t *testing.T) {
 	}
 	same(t, "second client", bare, got)
 	second.want(4, 0)
+	second.verify()
+}
+
+// TestClang: the same for clang, of which nothing was seen before.
+func TestClang(t *testing.T) {
+	e := startEngine(t)
+	dir := scratch(t)
+	files := cProject()
+	files["src/d.S"] = strings.Replace(files["src/d.S"], ".incbin \"src/d.bin\"\n", "", 1)
+	write(t, dir, files)
+	c := newClient(t, strict(e.url()))
+	clang := func(prefix string) (map[string]string, result) {
+		clean(t, dir)
+		r := run(t, dir, c.Env, "make", "-j2", "CC="+prefix+"clang", "CXX="+prefix+"clang++")
+		return built(t, dir, isBuilt), r
+	}
+	for i, header := range []string{files["inc/a.h"], "#include <stdio.h>\n#include <limits.h>\n#define N 5\n"} {
+		write(t, dir, map[string]string{"inc/a.h": header})
+		bare, plain := clang("")
+		got, r := clang(c.Wrapper + " ")
+		same(t, "build", bare, got)
+		if r.code != 0 || r.stderr != plain.stderr {
+			t.Errorf("status %d, messages\n%s\nwant\n%s", r.code, r.stderr, plain.stderr)
+		}
+		c.want([]uint64{4, 6}[i], 0)
+	}
+	c.verify()
+}
+
+// TestMessages: warnings are those of a compile here, in letters that a plain service
+// does not have.
+func TestMessages(t *testing.T) {
+	e := startEngine(t)
+	dir := scratch(t)
+	write(t, dir, map[string]string{"a.c": "int f(void) { int unused; }\n"})
+	for _, language := range []string{"LC_ALL=C", "LC_ALL=C.UTF-8", "LC_ALL=nowhere"} {
+		for _, compiler := range []string{"gcc", "clang"} {
+			c := newClient(t, strict(e.url()))
+			argv := []string{compiler, "-Wall", "-c", "a.c", "-o", "a.o"}
+			env := []string{"PATH=" + os.Getenv("PATH"), language}
+			want := run(t, dir, env, argv...)
+			c.Env = append(c.Env, language) // the last of a name counts
+			if got := c.compile(dir, argv...); got.stderr != want.stderr || !strings.Contains(got.stderr, "unused") {
+				t.Errorf("%s, %s:\n%s\nwant\n%s", language, compiler, got.stderr, want.stderr)
+			}
+			c.want(1, 0)
+		}
+	}
 }
 
 // stop ends the coordinator and keeps its cache.
@@ -178,4 +226,5 @@ func TestCargo(t *testing.T) {
 	second := newClient(t, strict(e.url()))
 	same(t, "second client", bare, cargoIn(t, dir, second.Env, second.Wrapper))
 	second.want(2, 0)
+	c.verify()
 }

@@ -110,6 +110,15 @@ func (c *client) want(remote, failed uint64) {
 	}
 }
 
+// verify has all entries of the cache proven by compiling them again, watched and in a
+// root of their own.
+func (c *client) verify() {
+	c.t.Helper()
+	if r := run(c.t, c.Root, c.Env, c.Wrapper, "verify"); r.code != 0 || !strings.Contains(r.stdout, "Entries passed") {
+		c.t.Errorf("verify: status %d\n%s%s", r.code, r.stdout, r.stderr)
+	}
+}
+
 // write writes files below dir.
 func write(t *testing.T, dir string, files map[string]string) {
 	t.Helper()
