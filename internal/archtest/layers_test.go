@@ -26,6 +26,7 @@ const (
 	modGRPC  = "google.golang.org/grpc"
 	modBytes = "google.golang.org/genproto/googleapis/bytestream"
 	modOps   = "cloud.google.com/go/longrunning"
+	modZstd  = "github.com/klauspost/compress"
 	modTOML  = "github.com/pelletier/go-toml/v2"
 	modCobra = "github.com/spf13/cobra"
 )
@@ -58,7 +59,7 @@ func layers() []layer {
 		{pkg: "result", ours: []string{"digest"}, modules: []string{modREAPI, modProto}},
 		{pkg: "witness", ours: []string{"digest", "storage"}},
 		{pkg: "sandbox", modules: []string{modSys}},
-		{pkg: "reapi", ours: []string{"digest", "action"}, modules: []string{modREAPI, modProto, modGRPC, modBytes, modOps}},
+		{pkg: "reapi", ours: []string{"digest", "action"}, modules: []string{modREAPI, modProto, modGRPC, modBytes, modOps, modZstd}},
 		// Families: one leaf interface each, implementations that do not know each other.
 		{pkg: "compiler/cfamily", ours: []string{"digest", "action", "compiler"}},
 		{pkg: "compiler/gcc", ours: []string{"digest", "action", "compiler", "compiler/cfamily"}},

@@ -36,7 +36,7 @@ func (c *Client) Fetch(ctx context.Context, digests []digest.Digest) (map[digest
 		if len(batch) == 0 {
 			return nil
 		}
-		err := c.fetchBatch(ctx, batch, got)
+		err := c.fetchBatch(ctx, l, batch, got)
 		batch, total = nil, 0
 		return err
 	}
@@ -70,8 +70,11 @@ func (c *Client) Fetch(ctx context.Context, digests []digest.Digest) (map[digest
 	return got, flush()
 }
 
-func (c *Client) fetchBatch(ctx context.Context, digests []digest.Digest, got map[digest.Digest][]byte) error {
+func (c *Client) fetchBatch(ctx context.Context, l *Limits, digests []digest.Digest, got map[digest.Digest][]byte) error {
 	req := &repb.BatchReadBlobsRequest{InstanceName: c.config.Instance, DigestFunction: repb.DigestFunction_SHA256}
+	if l.Zstd {
+		req.AcceptableCompressors = []repb.Compressor_Value{repb.Compressor_ZSTD}
+	}
 	wanted := make(map[string]digest.Digest, len(digests))
 	for _, d := range digests {
 		req.Digests = append(req.Digests, proto(d))
@@ -91,11 +94,14 @@ func (c *Client) fetchBatch(ctx context.Context, digests []digest.Digest, got ma
 		if !ours {
 			continue
 		}
-		// No compressor was named as acceptable, so the data is the content.
-		if digest.Of(r.GetData()) != d {
-			return fmt.Errorf("%s: blob %s: %w", c.Address(), d, ErrContent)
+		content, err := plain(r.GetData(), r.GetCompressor(), d)
+		if err == nil && digest.Of(content) != d {
+			err = ErrContent
 		}
-		got[d] = r.GetData()
+		if err != nil {
+			return fmt.Errorf("%s: blob %s: %w", c.Address(), d, err)
+		}
+		got[d] = content
 		delete(wanted, d.Hex())
 	}
 	for _, d := range wanted {
@@ -111,33 +117,78 @@ func (c *Client) Download(ctx context.Context, d digest.Digest, w io.Writer) err
 }
 
 func (c *Client) download(ctx context.Context, d digest.Digest, w io.Writer) error {
+	l, err := c.Limits(ctx)
+	if err != nil {
+		return err
+	}
 	ctx, cancel := context.WithTimeout(c.outgoing(ctx), bulkWait)
 	defer cancel()
-	stream, err := c.bytes().Read(ctx, &bytestream.ReadRequest{ResourceName: c.prefix + "blobs/" + d.String()})
+	stream, err := c.bytes().Read(ctx, &bytestream.ReadRequest{ResourceName: c.prefix + blobName(d, l.Zstd)})
 	if err != nil {
 		return c.failed("fetch outputs", err)
 	}
-	h := digest.NewHasher()
-	for n := int64(0); ; {
-		resp, err := stream.Recv()
-		if errors.Is(err, io.EOF) {
-			break
-		}
+	answer := &answer{stream: stream}
+	src := io.Reader(answer)
+	if l.Zstd {
+		z, err := decompressor(answer)
 		if err != nil {
-			return c.failed("fetch outputs", err)
+			return err
 		}
-		if n += int64(len(resp.GetData())); n > d.Size {
-			break // and the digest shows that it is wrong
-		}
-		_, _ = h.Write(resp.GetData())
-		if _, err := w.Write(resp.GetData()); err != nil {
-			return fmt.Errorf("keep output: %w", err)
-		}
+		defer z.Close()
+		src = z
 	}
-	if h.Digest() != d {
+	h := digest.NewHasher()
+	// One byte too many shows in the digest.
+	_, err = io.Copy(io.MultiWriter(h, keeper{w}), io.LimitReader(src, d.Size+1))
+	switch {
+	case answer.err != nil:
+		return c.failed("fetch outputs", answer.err)
+	case errors.Is(err, errKeep):
+		return err
+	case err != nil || h.Digest() != d:
 		return fmt.Errorf("%s: blob %s: %w", c.Address(), d, ErrContent)
 	}
 	return nil
+}
+
+// answer reads what comes by a stream.
+type answer struct {
+	stream bytestream.ByteStream_ReadClient
+	rest   []byte
+	err    error // of the service
+}
+
+// Read implements io.Reader.
+func (a *answer) Read(p []byte) (int, error) {
+	for len(a.rest) == 0 {
+		resp, err := a.stream.Recv()
+		if errors.Is(err, io.EOF) {
+			return 0, io.EOF
+		}
+		if err != nil {
+			a.err = err
+			return 0, err
+		}
+		a.rest = resp.GetData()
+	}
+	n := copy(p, a.rest)
+	a.rest = a.rest[n:]
+	return n, nil
+}
+
+// errKeep is wrapped by errors of where content is written to.
+var errKeep = errors.New("keep output")
+
+// keeper marks errors of a writer as such.
+type keeper struct{ w io.Writer }
+
+// Write implements io.Writer.
+func (k keeper) Write(p []byte) (int, error) {
+	n, err := k.w.Write(p)
+	if err != nil {
+		err = fmt.Errorf("%w: %w", errKeep, err)
+	}
+	return n, err
 }
 
 func newReader(b []byte) io.Reader { return bytes.NewReader(b) }

@@ -13,6 +13,7 @@ import (
 	longrunning "cloud.google.com/go/longrunning/autogen/longrunningpb"
 	repb "github.com/bazelbuild/remote-apis/build/bazel/remote/execution/v2"
 	"github.com/bazelbuild/remote-apis/build/bazel/semver"
+	"github.com/klauspost/compress/zstd"
 	"google.golang.org/genproto/googleapis/bytestream"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -43,6 +44,29 @@ type fake struct {
 	largest   int // bytes of content in one batch
 	instances map[string]bool
 	reads     []string
+	squeezed  int // blobs that travelled compressed
+}
+
+func expand(b []byte) []byte {
+	z, err := zstd.NewReader(nil)
+	if err != nil {
+		panic(err)
+	}
+	defer z.Close()
+	out, err := z.DecodeAll(b, nil)
+	if err != nil {
+		return nil
+	}
+	return out
+}
+
+func squeeze(b []byte) []byte {
+	z, err := zstd.NewWriter(nil)
+	if err != nil {
+		panic(err)
+	}
+	defer z.Close()
+	return z.EncodeAll(b, nil)
 }
 
 func good() *repb.ServerCapabilities {
@@ -121,6 +145,10 @@ func (f *fake) BatchUpdateBlobs(_ context.Context, r *repb.BatchUpdateBlobsReque
 	out, total := &repb.BatchUpdateBlobsResponse{}, 0
 	for _, b := range r.GetRequests() {
 		total += len(b.GetData())
+		if b.GetCompressor() == repb.Compressor_ZSTD {
+			f.squeezed++
+			b.Data = expand(b.GetData())
+		}
 		if digest.Of(b.GetData()).Hex() != b.GetDigest().GetHash() {
 			return nil, status.Error(codes.InvalidArgument, "wrong digest")
 		}
@@ -133,11 +161,17 @@ func (f *fake) BatchUpdateBlobs(_ context.Context, r *repb.BatchUpdateBlobsReque
 
 func (f *fake) BatchReadBlobs(_ context.Context, r *repb.BatchReadBlobsRequest) (*repb.BatchReadBlobsResponse, error) {
 	f.note(fmt.Sprintf("read(%d)", len(r.GetDigests())), r.GetInstanceName())
+	acceptable := r.GetAcceptableCompressors()
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	out := &repb.BatchReadBlobsResponse{}
 	for _, d := range r.GetDigests() {
-		out.Responses = append(out.Responses, &repb.BatchReadBlobsResponse_Response{Digest: d, Data: f.blobs[d.GetHash()]})
+		r := &repb.BatchReadBlobsResponse_Response{Digest: d, Data: f.blobs[d.GetHash()]}
+		if len(acceptable) > 0 {
+			f.squeezed++
+			r.Data, r.Compressor = squeeze(r.Data), repb.Compressor_ZSTD
+		}
+		out.Responses = append(out.Responses, r)
 	}
 	return out, nil
 }
@@ -160,6 +194,13 @@ func (f *fake) Write(s bytestream.ByteStream_WriteServer) error {
 	}
 	instance, rest, _ := strings.Cut(name, "uploads/")
 	f.note("write", strings.TrimSuffix(instance, "/"))
+	sent := len(content)
+	if strings.Contains(rest, "/compressed-blobs/zstd/") {
+		f.mu.Lock()
+		f.squeezed++
+		f.mu.Unlock()
+		rest, content = strings.Replace(rest, "/compressed-blobs/zstd/", "/blobs/", 1), expand(content)
+	}
 	parts := strings.Split(rest, "/")
 	if len(parts) != 4 || parts[1] != "blobs" || digest.Of(content).String() != parts[2]+"/"+parts[3] {
 		return status.Error(codes.InvalidArgument, "wrong name or content")
@@ -167,14 +208,22 @@ func (f *fake) Write(s bytestream.ByteStream_WriteServer) error {
 	f.mu.Lock()
 	f.blobs[parts[2]] = content
 	f.mu.Unlock()
-	return s.SendAndClose(&bytestream.WriteResponse{CommittedSize: int64(len(content))})
+	return s.SendAndClose(&bytestream.WriteResponse{CommittedSize: int64(sent)})
 }
 
 func (f *fake) Read(r *bytestream.ReadRequest, s bytestream.ByteStream_ReadServer) error {
-	instance, rest, _ := strings.Cut(r.GetResourceName(), "blobs/")
-	f.note("stream", strings.TrimSuffix(instance, "/"))
+	name, compressed := strings.CutPrefix(r.GetResourceName(), "main/compressed-blobs/zstd/")
+	if !compressed {
+		name = strings.TrimPrefix(r.GetResourceName(), "main/blobs/")
+	}
+	instance := strings.TrimSuffix(r.GetResourceName(), name)
+	f.note("stream", instance[:strings.IndexByte(instance+"/", '/')])
 	f.mu.Lock()
-	content := f.blobs[strings.Split(rest, "/")[0]]
+	content := f.blobs[strings.Split(name, "/")[0]]
+	if compressed {
+		f.squeezed++
+		content = squeeze(content)
+	}
 	f.mu.Unlock()
 	for len(content) > 0 {
 		n := min(len(content), 1<<20)

@@ -14,7 +14,8 @@ type Limits struct {
 	Execution bool  // it executes actions
 	Batch     int64 // bytes of blobs in one message
 	MaxBlob   int64 // bytes of the largest blob that it takes; 0: not said
-	Zstd      bool  // blobs may travel compressed
+	Zstd      bool  // blobs may travel compressed by ByteStream, and come so in batches
+	BatchZstd bool  // they may be sent so in batches too
 }
 
 // batchCap bounds the blobs in one message, whatever the service says: services
@@ -68,6 +69,7 @@ func (c *Client) judge(caps *repb.ServerCapabilities) (*Limits, error) {
 		l.Batch = min(l.Batch, n)
 	}
 	l.Zstd = slices.Contains(cache.GetSupportedCompressors(), repb.Compressor_ZSTD)
+	l.BatchZstd = slices.Contains(cache.GetSupportedBatchUpdateCompressors(), repb.Compressor_ZSTD)
 	return l, nil
 }
 

@@ -235,3 +235,53 @@ func TestFetch(t *testing.T) {
 		}
 	}
 }
+
+// TestZstd: blobs travel compressed where that was announced, and only there.
+func TestZstd(t *testing.T) {
+	ctx := context.Background()
+	zstd := []repb.Compressor_Value{repb.Compressor_ZSTD}
+	for _, test := range []struct {
+		streams, batches bool
+		want             int // of a blob sent in a batch, one by stream, and both fetched
+	}{{false, false, 0}, {true, false, 3}, {true, true, 4}} {
+		f := &fake{caps: good(), execute: succeed}
+		if test.streams {
+			f.caps.CacheCapabilities.SupportedCompressors = zstd
+		}
+		if test.batches {
+			f.caps.CacheCapabilities.SupportedBatchUpdateCompressors = zstd
+		}
+		c := f.serve(t, "main")
+		j := job(5000, 6<<20)
+		if _, err := c.Execute(ctx, j); err != nil {
+			t.Fatal(err)
+		}
+		got, err := c.Fetch(ctx, []digest.Digest{j.Blobs[0].Digest, j.Blobs[1].Digest})
+		if err != nil || !bytes.Equal(got[j.Blobs[0].Digest], j.Blobs[0].Bytes) || !bytes.Equal(got[j.Blobs[1].Digest], j.Blobs[1].Bytes) {
+			t.Errorf("%+v: %v", test, err)
+		}
+		if f.squeezed != test.want {
+			t.Errorf("%+v: %d blobs travelled compressed", test, f.squeezed)
+		}
+		if !test.streams {
+			continue
+		}
+		// Content that is far longer than its name says is not taken in.
+		f.blobs[j.Blobs[0].Digest.Hex()] = make([]byte, 64<<20)
+		if _, err := c.Fetch(ctx, []digest.Digest{j.Blobs[0].Digest}); !errors.Is(err, reapi.ErrContent) {
+			t.Errorf("%+v, in a batch: %v", test, err)
+		}
+		var b bytes.Buffer
+		if err := c.Download(ctx, j.Blobs[0].Digest, &b); !errors.Is(err, reapi.ErrContent) || b.Len() > 5001 {
+			t.Errorf("%+v, by stream: %v, %d bytes", test, err, b.Len())
+		}
+		p := filepath.Join(t.TempDir(), "file")
+		if err := os.WriteFile(p, bytes.Repeat([]byte("y"), 5<<20), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		j.Blobs = append(j.Blobs, reapi.Blob{Digest: digest.Of(bytes.Repeat([]byte("x"), 5<<20)), Path: p})
+		if _, err := c.Execute(ctx, j); !errors.Is(err, reapi.ErrChanged) {
+			t.Errorf("%+v, another file: %v", test, err)
+		}
+	}
+}

@@ -10,6 +10,7 @@ import (
 	repb "github.com/bazelbuild/remote-apis/build/bazel/remote/execution/v2"
 	"google.golang.org/genproto/googleapis/bytestream"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"github.com/cachepot/cachepot/internal/digest"
 )
@@ -110,7 +111,7 @@ func (c *Client) send(ctx context.Context, l *Limits, blobs []Blob) error {
 		if len(batch) == 0 {
 			return nil
 		}
-		err := c.sendBatch(ctx, batch)
+		err := c.sendBatch(ctx, l, batch)
 		batch, bytes = nil, 0
 		return err
 	}
@@ -120,7 +121,7 @@ func (c *Client) send(ctx context.Context, l *Limits, blobs []Blob) error {
 		case l.MaxBlob > 0 && b.Digest.Size > l.MaxBlob:
 			return &Unfit{c.Address(), fmt.Sprintf("takes no blob of %d bytes (%s)", b.Digest.Size, b.Path)}
 		case n > l.Batch:
-			if err := c.sendStream(ctx, b); err != nil {
+			if err := c.sendStream(ctx, l, b); err != nil {
 				return err
 			}
 			continue
@@ -134,14 +135,24 @@ func (c *Client) send(ctx context.Context, l *Limits, blobs []Blob) error {
 	return flush()
 }
 
-func (c *Client) sendBatch(ctx context.Context, blobs []Blob) error {
+func (c *Client) sendBatch(ctx context.Context, l *Limits, blobs []Blob) error {
 	req := &repb.BatchUpdateBlobsRequest{InstanceName: c.config.Instance, DigestFunction: repb.DigestFunction_SHA256}
 	for _, b := range blobs {
 		content, err := b.read()
 		if err != nil {
 			return err
 		}
-		req.Requests = append(req.Requests, &repb.BatchUpdateBlobsRequest_Request{Digest: proto(b.Digest), Data: content})
+		one := &repb.BatchUpdateBlobsRequest_Request{Digest: proto(b.Digest), Data: content}
+		if l.BatchZstd && len(content) >= worthIt {
+			small, err := squeezed(content)
+			if err != nil {
+				return err
+			}
+			if len(small) < len(content) {
+				one.Data, one.Compressor = small, repb.Compressor_ZSTD
+			}
+		}
+		req.Requests = append(req.Requests, one)
 	}
 	ctx, cancel := context.WithTimeout(c.outgoing(ctx), callWait)
 	defer cancel()
@@ -193,7 +204,7 @@ const chunk = 1 << 20
 
 // sendStream uploads one blob in pieces. What is sent is digested on the way: a
 // file that changes meanwhile is an error here, not only at the service.
-func (c *Client) sendStream(ctx context.Context, b Blob) error {
+func (c *Client) sendStream(ctx context.Context, l *Limits, b Blob) error {
 	src, err := b.open()
 	if err != nil {
 		return err
@@ -205,33 +216,84 @@ func (c *Client) sendStream(ctx context.Context, b Blob) error {
 	if err != nil {
 		return c.failed("upload", err)
 	}
-	h, buf := digest.NewHasher(), make([]byte, chunk)
-	name := fmt.Sprintf("%suploads/%s/blobs/%s", c.prefix, unique(), b.Digest)
-	for off := int64(0); off < b.Digest.Size; {
-		n := min(chunk, b.Digest.Size-off)
-		if _, err := io.ReadFull(src, buf[:n]); err != nil {
-			return fmt.Errorf("read input %s: %w", b.Path, ErrChanged)
-		}
-		_, _ = h.Write(buf[:n])
-		req := &bytestream.WriteRequest{ResourceName: name, WriteOffset: off, Data: buf[:n], FinishWrite: off+n == b.Digest.Size}
-		if req.FinishWrite && h.Digest() != b.Digest {
-			return fmt.Errorf("read input %s: %w", b.Path, ErrChanged)
-		}
-		if err := stream.Send(req); errors.Is(err, io.EOF) {
-			break // the service has it already, or the answer says what is wrong
-		} else if err != nil {
-			return c.failed("upload", err)
-		}
-		off, name = off+n, ""
+	w := &pieces{stream: stream, name: c.prefix + "uploads/" + unique() + "/" + blobName(b.Digest, l.Zstd), buf: make([]byte, 0, chunk)}
+	if err := w.copy(src, b, l.Zstd); err != nil && !errors.Is(err, io.EOF) {
+		return c.sendError(err)
 	}
 	resp, err := stream.CloseAndRecv()
 	if err != nil {
 		return c.failed("upload", err)
 	}
-	if n := resp.GetCommittedSize(); n != b.Digest.Size && n != -1 {
-		return c.refused("upload", codes.Internal, fmt.Sprintf("%d of %d bytes stored", n, b.Digest.Size))
+	// A service that has the blob already may say so before it has been sent.
+	if n := resp.GetCommittedSize(); n != b.Digest.Size && n != w.sent && n != -1 {
+		return c.refused("upload", codes.Internal, fmt.Sprintf("%d of %d bytes stored", n, w.sent))
 	}
 	return nil
+}
+
+func (c *Client) sendError(err error) error {
+	if _, ours := status.FromError(err); !ours || errors.Is(err, ErrChanged) {
+		return err
+	}
+	return c.failed("upload", err)
+}
+
+// pieces sends what is written to it as messages of a stream. The last piece is sent by
+// end, which says that it is.
+type pieces struct {
+	stream bytestream.ByteStream_WriteClient
+	name   string // for the first message
+	buf    []byte
+	sent   int64
+}
+
+// copy sends the content of b. An error that is io.EOF says that the service
+// listens no more and has answered.
+func (w *pieces) copy(src io.Reader, b Blob, compressed bool) error {
+	h := digest.NewHasher()
+	src = io.TeeReader(io.LimitReader(src, b.Digest.Size+1), h)
+	if compressed {
+		z, err := compressor(w)
+		if err != nil {
+			return err
+		}
+		defer z.Close()
+		if _, err := io.Copy(z, src); err != nil {
+			return err
+		}
+		if h.Digest() == b.Digest {
+			if err := z.Close(); err != nil {
+				return err
+			}
+		}
+	} else if _, err := io.Copy(w, src); err != nil {
+		return err
+	}
+	if h.Digest() != b.Digest {
+		return fmt.Errorf("read input %s: %w", b.Path, ErrChanged)
+	}
+	return w.send(true)
+}
+
+// Write implements io.Writer.
+func (w *pieces) Write(p []byte) (int, error) {
+	total := len(p)
+	for len(p) > 0 {
+		if len(w.buf) == chunk { // there is more, so it is not the last
+			if err := w.send(false); err != nil {
+				return 0, err
+			}
+		}
+		n := min(len(p), chunk-len(w.buf))
+		w.buf, p = append(w.buf, p[:n]...), p[n:]
+	}
+	return total, nil
+}
+
+func (w *pieces) send(last bool) error {
+	err := w.stream.Send(&bytestream.WriteRequest{ResourceName: w.name, WriteOffset: w.sent, Data: w.buf, FinishWrite: last})
+	w.sent, w.name, w.buf = w.sent+int64(len(w.buf)), "", w.buf[:0]
+	return err
 }
 
 func proto(d digest.Digest) *repb.Digest {
