@@ -24,7 +24,19 @@ type Away struct {
 	Made []string // as in Plan
 	// Also names what only shapes messages, and is no input: it is sent where it is here.
 	Also *action.PathSet
+	// Scout: the call loads code that may look at anything, so only a Scout tells, each
+	// time. Prior: it looks besides at what only an earlier run tells.
+	Scout, Prior bool
 	// Whole: what Inputs says does not hold all that such a run may have read. All that
 	// it was given then counts as read.
 	Whole bool
+}
+
+// Scout is a Remote whose calls can be asked what they will read by running a part of
+// the compiler here, where they load code that may look at anything.
+type Scout interface {
+	// Scout plans such a run, watched. The error, a *Bare, says why there is none.
+	Scout(call *Call, inv *Invocation, scratch string) (*Plan, error)
+	// Scouted names all that the run looked at, as Inputs does.
+	Scouted(call *Call, inv *Invocation, seen *Observed) (*action.PathSet, error)
 }

@@ -29,7 +29,8 @@ const sideDir = "/cachepot-side"
 // awayRun is a call prepared to run elsewhere.
 type awayRun struct {
 	*compiler.Away
-	scratch string // side files are put here
+	scratch string        // side files are put here
+	tried   digest.Digest // the action that was tried last
 	began   beginning
 }
 
@@ -56,40 +57,66 @@ func (j *job) prepareAway(lang compiler.Remote, scratch string) (*awayRun, error
 	return &awayRun{Away: a, scratch: scratch, began: beginning{scratch: scratch, whole: j.wholeFiles(a.Made), start: j.settle()}}, nil
 }
 
-// away executes the call on what earlier runs of it needed, or on what it is likely
-// to. Where the first turns out to be too little, both together are tried.
+// away executes the call on what it is expected to look at.
 func (j *job) away(ctx context.Context, lang compiler.Remote, a *awayRun) (*outcome, error) {
 	if err := j.s.Remote.ready(ctx, j.s.ISA); err != nil {
 		return nil, err
 	}
 	predicted := j.prediction()
-	var failed error
-	if predicted != nil {
-		out, err := j.awayOn(ctx, lang, a, predicted)
-		if _, differs := err.(*unlike); !differs { //nolint:errorlint // returned as it is
-			return out, err
-		}
-		failed = err
+	if a.Scout {
+		return j.awayScouted(ctx, lang, a, predicted)
 	}
-	likely, err := lang.Forecast(j.call, j.inv)
-	if failed != nil && err != nil {
+	if predicted == nil {
+		likely, err := j.forecast(lang)
+		if err != nil {
+			return nil, err
+		}
+		return j.awayOn(ctx, lang, a, likely)
+	}
+	out, failed := j.awayOn(ctx, lang, a, predicted)
+	if _, differs := errors.AsType[*unlike](failed); !differs {
+		return out, failed
+	}
+	// It may look at more than it did.
+	likely, err := j.forecast(lang)
+	if err != nil {
 		return nil, failed
 	}
-	if bare, ok := errors.AsType[*compiler.Bare](err); ok {
-		return nil, &homeError{bare.Reason}
+	if likely = union(predicted, likely); likely.ID() == predicted.ID() {
+		return nil, failed
 	}
+	out, err = j.awayOn(ctx, lang, a, likely)
+	if errors.Is(err, errSame) { // what it may look at besides is not there
+		return nil, failed
+	}
+	return out, err
+}
+
+// awayScouted executes a call of which only a scout tells what it looks at.
+func (j *job) awayScouted(ctx context.Context, lang compiler.Remote, a *awayRun, predicted *action.PathSet) (*outcome, error) {
+	if a.Prior && predicted == nil {
+		return nil, &homeError{"links, and was not seen before"}
+	}
+	paths, err := j.scout(lang, a)
 	if err != nil {
 		return nil, err
 	}
-	likely.Paths = slices.DeleteFunc(likely.Paths, j.tool.Names)
-	if predicted != nil {
-		more := union(predicted, likely)
-		if more.ID() == predicted.ID() {
-			return nil, failed
-		}
-		likely = more
+	if a.Prior {
+		paths = union(predicted, paths)
 	}
-	return j.awayOn(ctx, lang, a, likely)
+	return j.awayOn(ctx, lang, a, paths)
+}
+
+// forecast returns what the call is likely to look at.
+func (j *job) forecast(lang compiler.Remote) (*action.PathSet, error) {
+	likely, err := lang.Forecast(j.call, j.inv)
+	if bare, ok := errors.AsType[*compiler.Bare](err); ok {
+		return nil, &homeError{bare.Reason}
+	}
+	if err == nil {
+		likely.Paths = slices.DeleteFunc(likely.Paths, j.tool.Names)
+	}
+	return likely, err
 }
 
 // homeError says why a call can run only here, found out late.
@@ -137,12 +164,32 @@ type sent struct {
 	job   *reapi.Job
 }
 
+// errSame is the error for an action that was tried already.
+var errSame = errors.New("the same action again")
+
+// errGone is the error for a caller that went away.
+var errGone = errors.New("the wrapper went away")
+
 // awayOn executes the call in a root that holds what paths lead to.
 func (j *job) awayOn(ctx context.Context, lang compiler.Remote, a *awayRun, paths *action.PathSet) (*outcome, error) {
+	present, stop := j.p.whilePresent(ctx)
+	defer stop()
+	out, err := j.awayWhile(present, lang, a, paths)
+	if err != nil && present.Err() != nil {
+		return nil, errGone
+	}
+	return out, err
+}
+
+func (j *job) awayWhile(ctx context.Context, lang compiler.Remote, a *awayRun, paths *action.PathSet) (*outcome, error) {
 	s, err := j.pack(a, paths)
 	if err != nil {
 		return nil, err
 	}
+	if s.job.Action == a.tried {
+		return nil, errSame
+	}
+	a.tried = s.job.Action
 	start := time.Now()
 	res, err := j.s.Remote.Engine.Execute(ctx, s.job)
 	if err != nil {

@@ -33,9 +33,10 @@ func (j *job) stage(ctx context.Context, f *reapi.File, scratch string) (*cas.St
 	return j.s.Blobs.Stage(ctx, src)
 }
 
-// fetchTo writes a file that an engine has to the new file name.
+// fetchTo writes a file that an engine has to name, in place of what an earlier run
+// has left there.
 func (j *job) fetchTo(ctx context.Context, f *reapi.File, name string) error {
-	dst, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	dst, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return fmt.Errorf("keep output: %w", err)
 	}

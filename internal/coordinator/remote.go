@@ -149,10 +149,8 @@ func (j *job) remotely(ctx context.Context, scratch string) bool {
 		j.stays("language")
 		return false
 	}
-	ctx, present := j.p.whilePresent(ctx)
 	a, err := j.prepareAway(lang, scratch)
 	if bare, here := errors.AsType[*compiler.Bare](err); here {
-		present()
 		j.stays(bare.Reason)
 		return false
 	}
@@ -163,8 +161,6 @@ func (j *job) remotely(ctx context.Context, scratch string) bool {
 		out, err = j.away(ctx, lang, a)
 		r.running.Add(-1)
 	}
-	gone := ctx.Err() != nil
-	present()
 	if err == nil {
 		j.deliver(out, done)
 		return true
@@ -172,8 +168,8 @@ func (j *job) remotely(ctx context.Context, scratch string) bool {
 	if done != nil {
 		done(false, nil)
 	}
-	if gone {
-		j.s.journal.add(j.note("not stored", "the wrapper went away"))
+	if errors.Is(err, errGone) {
+		j.s.journal.add(j.note("not stored", err.Error()))
 		return true
 	}
 	if home, ok := errors.AsType[*homeError](err); ok {

@@ -151,8 +151,11 @@ func DecodeProgress(b []byte) (*Progress, error) {
 // Run tells the wrapper to run the compiler, to keep a copy of what it prints,
 // and to report with an Exited.
 //
-//	run = bool(bare) bool(watch) bool(looks) bool(direct) text(path) list(argv) list(env)
+//	run = bool(scout) bool(bare) bool(watch) bool(looks) bool(direct) text(path) list(argv) list(env)
 type Run struct {
+	// Scout: what runs only finds out what the compiler will read. Nothing that it
+	// prints is handed on, and another answer follows the Exited.
+	Scout bool
 	Bare  bool // the caller's own descriptors, no copies: only the end is reported
 	Watch bool // report the files that the process tree opens
 	Looks bool // report instead everything that it looks at or changes
@@ -166,7 +169,10 @@ type Run struct {
 // Append adds r as a whole frame to b.
 func (r *Run) Append(b []byte) []byte {
 	start := len(b)
-	b = appendBool(appendBool(appendBool(appendBool(Begin(b, KindRun), r.Bare), r.Watch), r.Looks), r.Direct)
+	b = Begin(b, KindRun)
+	for _, v := range []bool{r.Scout, r.Bare, r.Watch, r.Looks, r.Direct} {
+		b = appendBool(b, v)
+	}
 	b = appendText(b, r.Path)
 	return End(appendList(appendList(b, r.Argv), r.Env), start)
 }
@@ -174,7 +180,7 @@ func (r *Run) Append(b []byte) []byte {
 // DecodeRun reads the payload of a KindRun frame.
 func DecodeRun(p []byte) (*Run, error) {
 	f := fields{b: p}
-	r := &Run{Bare: f.bool(), Watch: f.bool(), Looks: f.bool(), Direct: f.bool(), Path: f.text(), Argv: f.list(), Env: f.list()}
+	r := &Run{Scout: f.bool(), Bare: f.bool(), Watch: f.bool(), Looks: f.bool(), Direct: f.bool(), Path: f.text(), Argv: f.list(), Env: f.list()}
 	return r, f.end()
 }
 

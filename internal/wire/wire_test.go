@@ -42,7 +42,7 @@ var samples = []message{
 	&wire.Decline{Warning: "no"},
 	&wire.Fail{Reason: "no engine"},
 	&wire.Progress{What: "toolchain", Done: 1, Total: 1 << 40},
-	&wire.Run{Bare: true, Watch: true, Looks: true, Direct: true, Path: "/usr/bin/gcc", Argv: []string{"gcc"}, Env: []string{"A="}},
+	&wire.Run{Scout: true, Bare: true, Watch: true, Looks: true, Direct: true, Path: "/usr/bin/gcc", Argv: []string{"gcc"}, Env: []string{"A="}},
 	&wire.Exited{Status: 256, Nanoseconds: 1e9, Lost: true, Stdout: []byte("o\x00"), Stderr: []byte("e"), Unwatched: "io_uring", Opened: []string{"/a"}, Programs: []string{"/p"},
 		Looks: []wire.Look{{Deed: wire.Probed, Path: "/b"}, {Deed: wire.Read, Found: true, Path: "/c"}}},
 	&wire.Restore{Stdout: []byte("o"), Stderr: []byte{}, Files: []wire.RestoreFile{{Blob: "/c/x", Path: "x.o", Mode: 0o666, How: wire.InPlace}}},

@@ -22,11 +22,20 @@ func (c *call) converse() int {
 		c.trace("cannot ask the coordinator: " + err.Error() + "; compiling")
 		return c.bare()
 	}
-	kind, payload, err := c.receive()
-	if err != nil {
-		c.trace("no answer from the coordinator: " + err.Error() + "; compiling")
-		return c.bare()
+	for {
+		kind, payload, err := c.receive()
+		if err != nil {
+			c.trace("no answer from the coordinator: " + err.Error() + "; compiling")
+			return c.bare()
+		}
+		if status, ended := c.obey(kind, payload); ended {
+			return status
+		}
 	}
+}
+
+// obey does what an answer says. The call goes on after a scout alone.
+func (c *call) obey(kind wire.Kind, payload []byte) (status int, ended bool) {
 	switch kind {
 	case wire.KindRestore:
 		r, err := wire.DecodeRestore(payload)
@@ -34,17 +43,21 @@ func (c *call) converse() int {
 			err = c.restore(r)
 		}
 		if err == nil {
-			return 0
+			return 0, true
 		}
 		c.trace("cannot restore: " + err.Error() + "; compiling")
 	case wire.KindRun:
-		if r, err := wire.DecodeRun(payload); err == nil {
-			return c.run(r)
+		r, err := wire.DecodeRun(payload)
+		switch {
+		case err == nil && r.Scout:
+			return c.scout(r)
+		case err == nil:
+			return c.run(r), true
 		}
 	case wire.KindFail:
 		if f, err := wire.DecodeFail(payload); err == nil {
 			c.warn("error: " + f.Reason)
-			return failed
+			return failed, true
 		}
 	case wire.KindDecline:
 		if d, err := wire.DecodeDecline(payload); err == nil && d.Warning != "" {
@@ -52,7 +65,7 @@ func (c *call) converse() int {
 		}
 		c.trace("declined; compiling")
 	}
-	return c.bare()
+	return c.bare(), true
 }
 
 func (c *call) request() ([]byte, error) {

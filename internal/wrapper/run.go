@@ -26,6 +26,19 @@ func (c *call) run(r *wire.Run) int {
 	return exitAs(syscall.WaitStatus(exited.Status))
 }
 
+// scout runs a part of the compiler that only finds out what is read, and reports.
+// ended says that the call ends with it.
+func (c *call) scout(r *wire.Run) (status int, ended bool) {
+	exited, err := c.child(r)
+	if err != nil || c.send(exited.Append(nil)) != nil {
+		return c.bare(), true
+	}
+	if ws := syscall.WaitStatus(exited.Status); ws.Signaled() {
+		return exitAs(ws), true // it was meant for the call
+	}
+	return 0, false
+}
+
 // child runs the compiler to its end, handing on what it prints and keeping a
 // copy. An error means that it has not started.
 func (c *call) child(r *wire.Run) (*wire.Exited, error) {
@@ -35,10 +48,14 @@ func (c *call) child(r *wire.Run) (*wire.Exited, error) {
 			signal.Notify(signals, s)
 		}
 	}
+	if r.Scout {
+		defer signal.Stop(signals) // what comes next is to end the call
+	}
 	streams, err := newStreams(r.Bare, sameFile(1, 2))
 	if err != nil {
 		return nil, err
 	}
+	streams.quiet = r.Scout
 	start := time.Now()
 	p, err := c.startProcess(r, streams.childFiles())
 	streams.closeChildEnds()

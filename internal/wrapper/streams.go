@@ -16,6 +16,7 @@ type streams struct {
 	count int
 	kept  [2][]byte
 	lost  bool
+	quiet bool // nothing is handed on
 }
 
 // newStreams returns streams of one pipe or two, or of none where the compiler
@@ -122,7 +123,7 @@ func (s *streams) move(i int, buf []byte) {
 	} else {
 		s.kept[i] = append(s.kept[i], buf[:n]...)
 	}
-	if writeAll(i+1, buf[:n]) != nil {
+	if !s.quiet && writeAll(i+1, buf[:n]) != nil {
 		// The reader has gone: the compiler finds out when it writes again.
 		s.lost = true
 		_ = unix.Close(s.read[i])

@@ -14,15 +14,15 @@ import (
 
 var _ compiler.Remote = (*Language)(nil)
 
-// Away implements compiler.Remote. A run that has to be watched here goes elsewhere
-// only on what an earlier one looked at, and all of that counts as read then.
+// Away implements compiler.Remote. What macros look at, a scout tells; what a linker
+// looks at, only an earlier run of the call. All of it counts as read.
 func (l *Language) Away(call *compiler.Call, inv *compiler.Invocation, scratch string) (*compiler.Away, error) {
 	d := inv.Detail.(*detail)
 	plan, err := l.Plan(call, inv, scratch)
 	if err != nil {
 		return nil, err
 	}
-	away := &compiler.Away{Args: plan.Args, Made: plan.Made, Whole: d.watched}
+	away := &compiler.Away{Args: plan.Args, Made: plan.Made, Whole: d.watched, Scout: d.foreign, Prior: d.cmd.links()}
 	switch {
 	case d.watched:
 		away.Env = variables(call.Env, d.named)
@@ -53,10 +53,10 @@ func (l *Language) awayInputs(call *compiler.Call, inv *compiler.Invocation, dep
 func (l *Language) Forecast(call *compiler.Call, inv *compiler.Invocation) (*action.PathSet, error) {
 	d := inv.Detail.(*detail)
 	switch {
-	case d.foreign:
-		return nil, compiler.NotCacheable("loads macros, and was not seen before")
-	case d.watched:
+	case d.cmd.links():
 		return nil, compiler.NotCacheable("links, and was not seen before")
+	case d.watched:
+		return nil, compiler.NotCacheable("may load what is not known") // a -L without a kind
 	}
 	g := &guess{dir: d.cmd.dir, files: map[string]bool{}, env: map[string]bool{}}
 	main := under(d.cmd.dir, d.cmd.sources[0])

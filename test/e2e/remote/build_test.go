@@ -158,7 +158,7 @@ func crates() map[string]string {
 		return "[package]\nname = \"" + name + "\"\nversion = \"1.2.3\"\nedition = \"2021\"\n" + more
 	}
 	return map[string]string{
-		"Cargo.toml":       "[workspace]\nresolver = \"2\"\nmembers = [\"low\", \"high\", \"mac\", \"app\"]\n",
+		"Cargo.toml":       "[workspace]\nresolver = \"2\"\nmembers = [\"low\", \"high\", \"mac\", \"user\", \"app\"]\n",
 		"low/Cargo.toml":   manifest("low", ""),
 		"low/src/lib.rs":   "mod inner;\npub const TEXT: &str = include_str!(\"../text.txt\");\npub fn version() -> &'static str { env!(\"CARGO_PKG_VERSION\") }\npub fn twice(x: u32) -> u32 { inner::deep::double(x) }\n",
 		"low/src/inner.rs": "pub mod deep;\n", "low/src/inner/deep.rs": "pub fn double(x: u32) -> u32 { x * 2 }\n",
@@ -168,9 +168,12 @@ func crates() map[string]string {
 			"    std::fs::write(format!(\"{out}/made.rs\"), \"pub fn made() -> u32 { 1 }\").unwrap();\n    println!(\"cargo:rerun-if-changed=build.rs\");\n}\n",
 		"high/src/lib.rs": "include!(concat!(env!(\"OUT_DIR\"), \"/made.rs\"));\npub fn high() -> u32 { made() + low::twice(4) }\n",
 		"mac/Cargo.toml":  manifest("mac", "[lib]\nproc-macro = true\n"),
-		"mac/src/lib.rs":  "#[proc_macro] pub fn five(_: proc_macro::TokenStream) -> proc_macro::TokenStream { \"5u32\".parse().unwrap() }\n",
-		"app/Cargo.toml":  manifest("app", "[dependencies]\nhigh = { path = \"../high\" }\nlow = { path = \"../low\" }\nmac = { path = \"../mac\" }\n"),
-		"app/src/main.rs": "fn main() { println!(\"{} {} {} {}\", high::high(), low::version(), low::TEXT, mac::five!()); }\n",
+		"mac/src/lib.rs":  "#[proc_macro] pub fn five(_: proc_macro::TokenStream) -> proc_macro::TokenStream {\n    let dir = std::env::var(\"CARGO_MANIFEST_DIR\").unwrap() + \"/../mac\";\n    let more = if std::path::Path::new(&format!(\"{dir}/more\")).exists() { \"+ 100\" } else { \"\" };\n    (std::fs::read_to_string(dir + \"/text.txt\").unwrap() + more).parse().unwrap()\n}\n",
+		"mac/text.txt":    "5u32",
+		"user/Cargo.toml": manifest("user", "[dependencies]\nmac = { path = \"../mac\" }\n"),
+		"user/src/lib.rs": "pub fn user() -> u32 { mac::five!() }\n",
+		"app/Cargo.toml":  manifest("app", "[dependencies]\nhigh = { path = \"../high\" }\nlow = { path = \"../low\" }\nuser = { path = \"../user\" }\n"),
+		"app/src/main.rs": "fn main() { println!(\"{} {} {} {}\", high::high(), low::version(), low::TEXT, user::user()); }\n",
 	}
 }
 
@@ -207,24 +210,33 @@ func TestCargo(t *testing.T) {
 	c := newClient(t, strict(e.url()))
 	bare := cargoIn(t, dir, c.Env, "")
 	same(t, "first build", bare, cargoIn(t, dir, c.Env, c.Wrapper))
-	c.want(2, 0) // low, high
+	c.want(3, 0) // low, high, user
 	if local := sum(c.counters().DistLocal); local != 3 {
 		t.Errorf("compiled here %v, want the build script, the macro and the program", c.counters().DistLocal)
 	}
 
 	write(t, dir, map[string]string{
 		"low/src/inner/deep.rs": "pub fn double(x: u32) -> u32 { x + x + 1 }\n",
-		"mac/src/lib.rs":        "#[proc_macro] pub fn five(_: proc_macro::TokenStream) -> proc_macro::TokenStream { \"6u32\".parse().unwrap() }\n",
+		"mac/src/lib.rs":        crates()["mac/src/lib.rs"] + "// another\n",
+		"mac/text.txt":          "6u32",
 	})
 	bare = cargoIn(t, dir, c.Env, "")
 	same(t, "after a change", bare, cargoIn(t, dir, c.Env, c.Wrapper))
-	c.want(6, 0) // low, high, mac, app
+	c.want(8, 0) // low, high, user, mac, app
 	if r := run(t, dir, c.Env, "target/debug/app"); r.stdout != "10 1.2.3 hello 6\n" {
+		t.Errorf("the program prints %q", r.stdout)
+	}
+
+	write(t, dir, map[string]string{"mac/more": "", "user/src/lib.rs": "pub fn user() -> u32 { mac::five!() + 1 }\n"})
+	bare = cargoIn(t, dir, c.Env, "")
+	same(t, "with a file that a macro looks for", bare, cargoIn(t, dir, c.Env, c.Wrapper))
+	if r := run(t, dir, c.Env, "target/debug/app"); r.stdout != "10 1.2.3 hello 107\n" {
 		t.Errorf("the program prints %q", r.stdout)
 	}
 
 	second := newClient(t, strict(e.url()))
 	same(t, "second client", bare, cargoIn(t, dir, second.Env, second.Wrapper))
-	second.want(2, 0)
+	second.want(3, 0)
+	second.verify()
 	c.verify()
 }
