@@ -27,7 +27,7 @@ func TestLooks(t *testing.T) {
 	call.Tool.Sysroot = dir + "/sr"
 	call.Env = compiler.Environ{"TMPDIR=" + dir + "/tmp", "MAKEFLAGS= -j --jobserver-auth=fifo:/tmp/GMfifo1"}
 	c := &command{dir: dir, dirs: []searchDir{{"dependency", "deps"}, {"native", "out"}, {"native", "/usr/lib"}}}
-	inv := &compiler.Invocation{Outputs: []compiler.Output{{Path: "deps/a"}}}
+	inv := &compiler.Invocation{Detail: &detail{}, Outputs: []compiler.Output{{Path: "deps/a"}}}
 	claimed := func(p string) *action.PathSet { return &action.PathSet{Paths: []string{p}} }
 	found := func(p string) *action.PathSet { return &action.PathSet{Paths: []string{p}, Found: []string{p}} }
 	listed := func(l action.Listing) *action.PathSet { return &action.PathSet{Listings: []action.Listing{l}} }
