@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"syscall"
 	"time"
 
 	"github.com/cachepot/cachepot/internal/coordinator"
@@ -31,7 +32,9 @@ func ask(socket string, req *coordinator.ControlRequest) (*coordinator.ControlRe
 	if err != nil {
 		return nil, err
 	}
-	if _, err := conn.Write(wire.Frame(wire.KindControl, payload)); err != nil {
+	if _, err := conn.Write(wire.Frame(wire.KindControl, payload)); leaves(err) {
+		return nil, errNoCoordinator
+	} else if err != nil {
 		return nil, fmt.Errorf("ask coordinator: %w", err)
 	}
 	for {
@@ -39,6 +42,9 @@ func ask(socket string, req *coordinator.ControlRequest) (*coordinator.ControlRe
 			return nil, err
 		}
 		kind, answer, err := wire.ReadFrame(conn, wire.DefaultMaxFrame, nil)
+		if leaves(err) {
+			return nil, errNoCoordinator
+		}
 		if err != nil {
 			return nil, fmt.Errorf("wait for coordinator: %w", err)
 		}
@@ -54,4 +60,10 @@ func ask(socket string, req *coordinator.ControlRequest) (*coordinator.ControlRe
 		}
 		return &reply, nil
 	}
+}
+
+// leaves reports whether err comes of a coordinator that ended between taking the
+// connection and taking the request: it had stopped to listen already.
+func leaves(err error) bool {
+	return errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }

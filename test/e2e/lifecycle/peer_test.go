@@ -86,9 +86,10 @@ func TestGarbage(t *testing.T) {
 	lie := func(kind byte, length uint32, payload string) string {
 		return string([]byte{kind, byte(length >> 24), byte(length >> 16), byte(length >> 8), byte(length)}) + payload
 	}
+	current := string([]byte{wire.Protocol}) // of another the coordinator makes room
 	bad := []string{"", "GET / HTTP/1.0\r\n\r\n", strings.Repeat("\xff", 1<<16), strings.Repeat("\x00", 1<<16), lie('c', 0xffffffff, ""),
-		lie('c', 16<<20, "short"), lie('c', 0, ""), lie('c', 3, "\x01\x02\x03"), lie('e', 0, ""), lie('a', 4, "0000"), lie('k', 9, "{\"op\":1}}"),
-		lie('k', 2, "{}"), lie('k', 15, `{"op":"reboot"}`), lie('z', 1, "z"), lie('c', 12, "\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"),
+		lie('c', 16<<20, "short"), lie('c', 0, ""), lie('c', 3, current+"\x02\x03"), lie('e', 0, ""), lie('a', 4, "0000"), lie('k', 9, "{\"op\":1}}"),
+		lie('k', 2, "{}"), lie('k', 15, `{"op":"reboot"}`), lie('z', 1, "z"), lie('c', 12, current+"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"),
 		lie('k', 27, `{"op":"explain","call":{}}  `), string(wire.Frame(wire.KindExited, []byte("x")))}
 	full := (&wire.Request{Protocol: wire.Protocol, Build: "one", Dir: "/", Path: "/usr/bin/gcc", Argv: nil, Env: []string{"=", "", "A"}}).Append(nil)
 	bad = append(bad, string(full))
