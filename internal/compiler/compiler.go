@@ -211,6 +211,10 @@ type Places struct {
 type Map struct {
 	// Args returns the arguments that do it; nil: nothing is to be changed.
 	Args func(real, name string) []string
+	// Standing returns further arguments, to go before and behind all others, for a
+	// working directory dir that lies in a root called ".", below it: with them every
+	// name is one from the root. nil: names are not put together with directories.
+	Standing func(dir, below string) (before, behind []string)
 	// Own are the beginnings of paths for which the command itself says what is
 	// written. Of several options the compiler takes the last, or the longest.
 	Own []string

@@ -27,13 +27,21 @@ func (j *job) mapArgs(m *roots.Map, list []roots.Root, of func(roots.Root) strin
 		if kind.Args == nil {
 			continue
 		}
+		var before, maps, behind []string
 		// A root's name may be the beginning of another's, and many compilers take the
 		// last that fits: the longest, which is the first in the list.
 		for _, r := range slices.Backward(list) {
-			if !slices.ContainsFunc(kind.Own, func(own string) bool { return m.Fixed(own) == r.Fixed }) {
-				args = append(args, kind.Args(of(r), r.Name)...)
+			if slices.ContainsFunc(kind.Own, func(own string) bool { return m.Fixed(own) == r.Fixed }) {
+				continue
+			}
+			maps = append(maps, kind.Args(of(r), r.Name)...)
+			below, ok := strings.CutPrefix(m.Fixed(j.call.Dir), r.Fixed+"/")
+			if ok && r.Name == "." && kind.Standing != nil && !slices.ContainsFunc(kind.Own, m.Within) {
+				first, last := kind.Standing(of(r)+"/"+below, below)
+				before, behind = first, append(behind, last...)
 			}
 		}
+		args = slices.Concat(args, before, maps, behind)
 	}
 	return args
 }

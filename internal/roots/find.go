@@ -93,7 +93,11 @@ func (f *Finder) Find(c Call) *Map {
 		case top == crates:
 			list = withSpellings(list, crates, registry, registry, dirs)
 		case len(free) > 0:
-			list = withSpellings(list, top, free[0].Fixed, free[0].Name, dirs)
+			name := free[0].Name
+			if below(c.Dir, top) {
+				name = "." // debuggers look for "./x.c" from the name of the working directory
+			}
+			list = withSpellings(list, top, free[0].Fixed, name, dirs)
 			free = free[1:]
 		}
 	}

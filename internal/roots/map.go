@@ -16,8 +16,8 @@ const Base = "/cachepot"
 type Root struct {
 	Real  string // absolute, clean
 	Fixed string // below Base
-	// Name is what compilers are told to write for it: "." for the workspace, so
-	// that debuggers find the sources from there, else Fixed.
+	// Name is what compilers are told to write for it: "." for the workspace and for
+	// where the caller stands, so that debuggers find the sources from there, else Fixed.
 	Name string
 }
 

@@ -181,6 +181,22 @@ func TestFind(t *testing.T) {
 	}
 }
 
+// TestNames: debuggers look from where the caller stands.
+func TestNames(t *testing.T) {
+	base := tree(t, "p/.git", "p/x.c", "p-build/CMakeCache.txt", "target/CACHEDIR.TAG")
+	for _, tc := range []struct{ dir, also, want string }{{"p-build", "", "."}, {"p", "target", build}} {
+		c := Call{Dir: base + "/" + tc.dir, Source: base + "/p/x.c", Env: func(string) string { return "" }}
+		if tc.also != "" {
+			c.Also = base + "/" + tc.also
+		}
+		for _, r := range NewFinder("").Find(c).Roots() {
+			if want := map[string]string{workspace: ".", build: tc.want}[r.Fixed]; r.Name != want {
+				t.Errorf("in %s: %s is called %s, want %s", tc.dir, r.Real, r.Name, want)
+			}
+		}
+	}
+}
+
 // TestCargoHome: the directory of cargo is a root of its own unless the project has it.
 func TestCargoHome(t *testing.T) {
 	base := tree(t, "p/.git", "p/target/k", "p/src/lib.rs", "p/.cargo/registry/y/lib.rs", "cargo/registry/y/lib.rs", "cargo/git/checkouts/z/.git", "cargo/git/checkouts/z/lib.rs")

@@ -64,6 +64,9 @@ func (c *Command) places(inv *compiler.Invocation, pathAt []compiler.Span) *comp
 	debug := compiler.Map{Own: ownMaps(inv.Args, "-fdebug-prefix-map=", "-ffile-prefix-map=")}
 	if slices.ContainsFunc(inv.Args, func(a string) bool { return strings.HasPrefix(a, "-g") && a != "-g0" }) {
 		debug.Args = func(real, name string) []string { return []string{"-fdebug-prefix-map=" + real + "=" + name} }
+		if c.Lang.Compile && !slices.Contains(inv.Args, "-gsplit-dwarf") { // .dwo files are looked for from the directory
+			debug.Standing = standing
+		}
 	}
 	macros := compiler.Map{Own: ownMaps(inv.Args, "-fmacro-prefix-map=", "-ffile-prefix-map="), Macros: true}
 	if c.Lang.Preprocess {
@@ -71,6 +74,15 @@ func (c *Command) places(inv *compiler.Invocation, pathAt []compiler.Span) *comp
 	}
 	p.Maps = []compiler.Map{debug, macros}
 	return p
+}
+
+// standing has names in debug information begin at the root that dir lies in, below it.
+// Readers put the name of the working directory before others that are relative, some of
+// them twice, so that it has to be ".", and those that are relative to dir need another
+// beginning. What is in angle brackets is no file.
+func standing(dir, below string) (before, behind []string) {
+	const option = "-fdebug-prefix-map="
+	return []string{option + "=" + below + "/", option + "/=/", option + "<=<"}, []string{option + dir + "=.", option + dir + "/=./" + below + "/"}
 }
 
 // ownMaps returns the beginnings of paths that some of the options replace.
