@@ -99,6 +99,9 @@ func (f *face) move(t *taken) (text []byte, why string, err error) {
 	const betrayed = "an output names the project's directory"
 	if t.Text == nil {
 		named, err := names(f.places, t.staged.Content())
+		if err == nil && !named {
+			named, err = sectionsName(f.places, t.staged.Content())
+		}
 		if named {
 			why = betrayed
 		}

@@ -116,8 +116,6 @@ func (c *Command) located(args []string) string {
 			return "profiles are found by directory"
 		case strings.HasPrefix(a, "-frecord-"), strings.HasPrefix(a, "-grecord-command-line"):
 			return "the command line is recorded"
-		case strings.HasPrefix(a, "-gz"):
-			return "compressed debug information cannot be searched for directories"
 		case a == "-funique-internal-linkage-names":
 			return "names of symbols are made from that of the file"
 		}

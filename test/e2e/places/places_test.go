@@ -58,6 +58,9 @@ func cases() []testCase {
 		{"macros in debug information", code, nil, absolute + " -g3", "hit", false, false},
 		{"split", code, nil, "cd src; $CC -I../inc -g -gsplit-dwarf -c x.c -o x.o", "hit", false, false},
 		{"split, absolute", code, nil, "$CC -I$PWD/inc -g -gsplit-dwarf -c $PWD/src/x.c -o $PWD/x.o", "stored", false, false}, // the name of the .dwo
+		{"compressed", code, nil, absolute + " -g -gz", "hit", false, false},
+		{"compressed by the assembler", code, []string{"gcc"}, absolute + " -g -Wa,--compress-debug-sections=zlib", "hit", false, false},
+		{"compressed in an old way", code, []string{"gcc"}, absolute + " -g -gz=zlib-gnu", "stored", false, false},
 		{"types apart", with("src/x.cc", "struct S { int a; struct T { int b; } t; }; namespace { S s; } int f() { return s.t.b; }\n"), nil, "$CC -g -fdebug-types-section -c $PWD/src/x.cc -o x.o", "hit", false, false},
 		{"constructors", with("src/x.cc", "namespace { struct S { S(); int a; }; S::S() : a(1) {} S s; }\n"), []string{"clang"}, "$CC -g -c $PWD/src/x.cc -o x.o", "hit", false, false},
 		{"sanitizers", code, nil, absolute + " -fsanitize=address,undefined", "stored", true, false},
