@@ -197,7 +197,7 @@ type Places struct {
 	// Located is why the call has to name its real directories, "" where its words do
 	// not tell.
 	Located string
-	// Also is a further directory that belongs to the project or its build, absolute.
+	// Also is a further directory that belongs to the project or its build, absolute, or "".
 	Also string
 	// Macros: code of the build may run in the compiler, and see the home directory.
 	Macros bool

@@ -63,7 +63,7 @@ func (d *Dialect) Parse(call *compiler.Call) (*compiler.Invocation, error) {
 		Known:    known,
 		Detail:   cmd,
 	}
-	inv.Places = func() *compiler.Places { return cmd.places(inv, pathAt) }
+	inv.Places = func() *compiler.Places { return cmd.places(call, inv, pathAt) }
 	return inv, nil
 }
 

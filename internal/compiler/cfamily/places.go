@@ -1,6 +1,7 @@
 package cfamily
 
 import (
+	"path"
 	"slices"
 	"strings"
 
@@ -52,11 +53,17 @@ func pathIn(m match) int {
 }
 
 // places tells what it takes to name the call by other places.
-func (c *Command) places(inv *compiler.Invocation, pathAt []compiler.Span) *compiler.Places {
+func (c *Command) places(call *compiler.Call, inv *compiler.Invocation, pathAt []compiler.Span) *compiler.Places {
 	headers := []string{"CPATH", "C_INCLUDE_PATH", "CPLUS_INCLUDE_PATH", "OBJC_INCLUDE_PATH", "OBJCPLUS_INCLUDE_PATH"}
 	p := &compiler.Places{
 		PathAt:  pathAt,
 		Spelled: slices.Concat([]string{c.Source}, c.User, c.Quote, c.System, c.After, c.Forced), Located: c.located(inv.Args),
+	}
+	for _, o := range inv.Outputs {
+		if path.IsAbs(o.Path) || strings.HasPrefix(o.Path, "../") {
+			p.Also = Abs(call.Dir, path.Dir(o.Path)) // a build script of cargo's compiles what lies elsewhere
+			break
+		}
 	}
 	for _, name := range headers {
 		p.Spelled = append(p.Spelled, pathList(compiler.Environ(inv.Env), name)...)

@@ -80,6 +80,8 @@ func cases() []testCase {
 		{"a header beside", with("src/x.c", "#include \"../../h.h\"\nint f(void) { return sizeof TEXT; }\n"), nil, "mv inc/h.h ..; $CC -g -c src/x.c -o x.o", "stored", false, false},
 		{"a link that leads out", code, nil, "mv inc ../$(basename $PWD)-inc; ln -s ../$(basename $PWD)-inc inc; $CC -g -Iinc -c src/x.c -o x.o", "stored", false, false},
 		{"a checkout in a checkout", map[string]string{".git/HEAD": "", "sub/.git": "", "sub/x.c": "#include <h.h>\nint x;\n", "sub/h.h": "#define TEXT 1\n"}, nil, "$CC -g -Isub -c sub/x.c -o x.o", "hit", false, false},
+		{"a build script", map[string]string{"work/.git": "", "cargo/registry/y/y.c": "#include <made.h>\nint x = MADE;\n"}, nil,
+			"export CARGO_HOME=$PWD/cargo; o=$PWD/work/target/out; mkdir -p $o; echo '#define MADE 1' >$o/made.h; cd cargo/registry/y; $CC -g -I$o -c y.c -o $o/y.o", "hit", false, false},
 		{"own map", code, nil, absolute + " -g -fdebug-prefix-map=$PWD=/elsewhere", "hit", true, false},
 		{"own map of files", code, nil, absolute + " -g -ffile-prefix-map=$PWD=.", "hit", true, false},
 		{"own map of files, own name", speaks, nil, absolute + " -ffile-prefix-map=$PWD=.", "hit", true, false},
