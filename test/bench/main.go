@@ -72,6 +72,7 @@ type bench struct {
 	bare     bool
 	verify   bool
 	macros   string // what moved has for paths.file_macros
+	tests    bool
 	jsonPath string
 	projects []project
 }
@@ -98,6 +99,7 @@ func newBench(command string, args, env []string) (*bench, error) {
 	fs.BoolVar(&b.recorder, "recorder", false, "also measure the recorder, which copies outputs back without looking at inputs")
 	fs.BoolVar(&b.bare, "bare", false, "have sample build bare too, and compare products with that")
 	fs.BoolVar(&b.verify, "verify", false, "audit every entry that sample or moved has stored")
+	fs.BoolVar(&b.tests, "tests", false, "have moved run the projects' own tests, in both places and bare")
 	fs.StringVar(&b.macros, "file-macros", "keep", "what moved sets paths.file_macros to: keep or map")
 	fs.StringVar(&b.jsonPath, "json", "", "also write the results to this `file`")
 	if err := fs.Parse(args); err != nil {

@@ -76,6 +76,9 @@ func moveProject(ctx context.Context, b *bench, p project, s system) (r moved, e
 	if r.Filled, err = in.counts(ctx); err != nil {
 		return r, err
 	}
+	if err := one.runTests(ctx, b, p, in); err != nil {
+		return r, err
+	}
 	two, err := layPlace(ctx, b, p, filepath.Join("two", "other"))
 	if err != nil {
 		return r, err
@@ -96,6 +99,9 @@ func moveProject(ctx context.Context, b *bench, p project, s system) (r moved, e
 			return r, err
 		}
 	}
+	if err := two.runTests(ctx, b, p, in); err != nil {
+		return r, err
+	}
 	if b.verify {
 		if err := in.audit(ctx); err != nil {
 			return r, err
@@ -109,6 +115,9 @@ func moveProject(ctx context.Context, b *bench, p project, s system) (r moved, e
 func (r *moved) judgeProducts(ctx context.Context, b *bench, p project, s system, at *place, first, made products) error {
 	none := &instance{system: system{name: "none"}, env: b.env}
 	bare, err := at.build(ctx, b, p, none, "bare")
+	if err == nil {
+		err = at.runTests(ctx, b, p, none)
+	}
 	if err != nil {
 		return err
 	}

@@ -57,6 +57,20 @@ func copyRegistry(ctx context.Context, b *bench, home string) error {
 	return nil
 }
 
+// runTests runs the project's own tests, compiled as its build was.
+func (pl *place) runTests(ctx context.Context, b *bench, p project, in *instance) error {
+	if !b.tests {
+		return nil
+	}
+	for _, s := range p.tests {
+		env := append(slices.Clone(in.env), pl.env...)
+		if err := runLogged(ctx, filepath.Join(pl.tree, s.dir), env, buildLog(b, p, in, "tests"), s.argv...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // build builds the project in this place.
 func (pl *place) build(ctx context.Context, b *bench, p project, in *instance, label string) (built, error) {
 	here := *in

@@ -23,6 +23,13 @@ type project struct {
 	once   []step                      // after unpacking
 	before func(wrapper string) []step // before every build: clean, configure
 	build  func(p project, wrapper string, jobs int) []step
+	tests  []step // its own tests, after a build; nil for none
+}
+
+// with returns the project with its own tests.
+func (p project) with(tests ...step) project {
+	p.tests = tests
+	return p
 }
 
 // title tells a project, and what is done to it, from all others.
@@ -49,10 +56,11 @@ func projectTable() []project {
 		cmakeProject("fmt", "fmtlib", "src", "fmt", "-DFMT_TEST=OFF", "-DFMT_DOC=OFF", "-DFMT_INSTALL=OFF"),
 		cmakeProject("ninja", "ninja-build", ".", "", "-DBUILD_TESTING=OFF"),
 		// Released, ninja is optimised as it is linked, and no two objects are the same.
-		cmakeProject("ninja-debug", "ninja-build", ".", "", "-DBUILD_TESTING=OFF", "-DCMAKE_BUILD_TYPE=RelWithDebInfo"),
+		cmakeProject("ninja-debug", "ninja-build", ".", "", "-DBUILD_TESTING=OFF", "-DCMAKE_BUILD_TYPE=RelWithDebInfo").with(
+			sh(".", "cmake", "-B", "build", "-DBUILD_TESTING=ON"), sh(".", "cmake", "--build", "build", "--target", "ninja_test"), sh(".", "build/ninja_test")),
 		cargoProject("ripgrep", "ripgrep", "", "--release"),
 		cargoProject("workspace", "", "workspace", "--workspace"),
-		cargoProject("hyperfine", "hyperfine", ""),
+		cargoProject("hyperfine", "hyperfine", "").with(sh(".", "cargo", "test", "--locked", "--offline")),
 		cargoProject("service", "", "service"),
 		cargoProject("tls", "", "tls"),
 		cargoProject("table", "", "table"),
