@@ -35,9 +35,17 @@ func layPlace(ctx context.Context, b *bench, p project, name string) (*place, er
 	if err := unpack(ctx, &at, p, pl.tree); err != nil {
 		return nil, err
 	}
-	// All of it lies in a checkout of cachepot, and is to be one of its own.
+	// All of it lies in a checkout of cachepot, and is to be in one of its own.
 	log := filepath.Join(b.work, "log", p.name+"-checkout")
-	return pl, runLogged(ctx, pl.tree, b.env, log, "git", "init", "-q")
+	for _, dir := range []string{pl.tree, lookup(pl.env, "CARGO_HOME")} {
+		if dir == "" {
+			continue
+		}
+		if err := runLogged(ctx, dir, b.env, log, "git", "init", "-q"); err != nil {
+			return nil, err
+		}
+	}
+	return pl, nil
 }
 
 // copyRegistry makes a CARGO_HOME with the archives that the user's has.
