@@ -268,11 +268,14 @@ func (j *job) awayCommand(a *awayRun, env []string) *action.Command {
 // accept stores what came of a run elsewhere if it is what a run here would have
 // given: all that the run looked at was there as it is here.
 func (j *job) accept(ctx context.Context, lang compiler.Remote, a *awayRun, s *sent, m *made, res *reapi.Result) (*outcome, error) {
+	if !j.s.Remote.Strict && j.msg.Columns > 0 && !j.inv.SameMessages && j.inv.Shapes(m.x.Stdout, m.x.Stderr) {
+		return nil, &homeError{"messages for a terminal"} // which have colours here
+	}
 	var err error
 	m.paths, err = j.lang.Inputs(j.call, j.inv, &compiler.Observed{
 		Scratch: a.scratch, Stdout: m.x.Stdout, Stderr: m.x.Stderr, Output: contents(m.outputs), Away: true})
 	if err != nil {
-		return nil, &unlike{"no telling what it read", err.Error()}
+		return nil, &unlike{label: "no telling what it read", detail: err.Error()}
 	}
 	if a.Whole {
 		m.paths = union(s.paths, m.paths)
@@ -309,7 +312,7 @@ func (j *job) accept(ctx context.Context, lang compiler.Remote, a *awayRun, s *s
 func (j *job) saw(s *sent, m *made) error {
 	for _, kv := range lookup(j.call.Env, m.paths.EnvNames) {
 		if _, keyed := compiler.Environ(j.inv.Env).Lookup(compiler.Name(kv)); !keyed && !slices.Contains(s.env, kv) {
-			return &unlike{"it asks for a variable that was not sent", compiler.Name(kv)}
+			return &unlike{label: "it asks for a variable that was not sent", detail: compiler.Name(kv)}
 		}
 	}
 	var b tree.Builder
@@ -332,7 +335,7 @@ func (j *job) saw(s *sent, m *made) error {
 	}
 	return t.Walk(func(path string, n tree.Node) error {
 		if there[path] != n {
-			return &unlike{"it looks for what was not sent", path}
+			return &unlike{label: "it looks for what was not sent", detail: path}
 		}
 		return nil
 	})
@@ -353,10 +356,10 @@ func (j *job) unpack(ctx context.Context, a *awayRun, res *reapi.Result) (*wire.
 		return nil, nil, err
 	}
 	if res.ExitCode != 0 {
-		return nil, nil, &unlike{fmt.Sprintf("ends with status %d", res.ExitCode), firstLine(x.Stderr, x.Stdout)}
+		return nil, nil, &unlike{label: fmt.Sprintf("ends with status %d", res.ExitCode), detail: firstLine(x.Stderr, x.Stdout), stderr: x.Stderr}
 	}
 	if len(res.Other) > 0 {
-		return nil, nil, &unlike{"an output is no plain file", res.Other[0]}
+		return nil, nil, &unlike{label: "an output is no plain file", detail: res.Other[0]}
 	}
 	files := make(map[string]*reapi.File, len(res.Files))
 	for i := range res.Files {
@@ -376,7 +379,7 @@ func (j *job) unpack(ctx context.Context, a *awayRun, res *reapi.Result) (*wire.
 		}
 	}
 	for p := range files {
-		return nil, outputs, &unlike{"what came back is no output of the call", p}
+		return nil, outputs, &unlike{label: "what came back is no output of the call", detail: p}
 	}
 	return x, outputs, nil
 }
@@ -404,7 +407,7 @@ func (j *job) unpackOutputs(ctx context.Context, a *awayRun, files map[string]*r
 			if o.Optional {
 				continue
 			}
-			return out, &unlike{"an output did not come back", o.Path}
+			return out, &unlike{label: "an output did not come back", detail: o.Path}
 		}
 		if f.Content == nil {
 			f.Content = contents[f.Digest]

@@ -46,7 +46,7 @@ func (p *peer) keepAlive() {
 		if p.alive == nil {
 			return
 		}
-		if _, err := p.Write(wire.Frame(wire.KindWorking, nil)); err == nil {
+		if p.write(wire.Frame(wire.KindWorking, nil)) == nil {
 			p.alive.Reset(lifeSign)
 		}
 	}
@@ -57,8 +57,17 @@ func (p *peer) keepAlive() {
 func (p *peer) send(frame []byte) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	_ = p.SetWriteDeadline(time.Now().Add(firstFrame))
-	_, _ = p.Write(frame)
+	_ = p.write(frame)
+}
+
+// write writes one frame in good time. The caller holds the lock.
+func (p *peer) write(frame []byte) error {
+	// A deadline of an earlier frame would fail this one.
+	if err := p.SetWriteDeadline(time.Now().Add(firstFrame)); err != nil {
+		return err
+	}
+	_, err := p.Write(frame)
+	return err
 }
 
 // whilePresent returns a context that ends when the caller goes away, which has

@@ -198,7 +198,11 @@ func (j *job) fallBack(err error) bool {
 		return false
 	}
 	j.s.journal.add(j.note("error", err.Error()))
-	j.p.answer((&wire.Fail{Reason: j.inv.Source + ": not compiled remotely, and dist.fallback is fail: " + err.Error()}).Append(nil))
+	fail := &wire.Fail{Reason: j.inv.Source + ": not compiled remotely, and dist.fallback is fail: " + err.Error()}
+	if u, ok := errors.AsType[*unlike](err); ok {
+		fail.Stderr = u.stderr
+	}
+	j.p.answer(fail.Append(nil))
 	return true
 }
 
@@ -227,7 +231,10 @@ func failureLabel(err error) string {
 
 // unlike is the error for what came of a run elsewhere and is not what a run here
 // would have given.
-type unlike struct{ label, detail string }
+type unlike struct {
+	label, detail string
+	stderr        []byte // of a compiler that failed
+}
 
 func (u *unlike) Error() string {
 	if u.detail == "" {

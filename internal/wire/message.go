@@ -108,21 +108,22 @@ func DecodeDecline(p []byte) (*Decline, error) {
 // Fail tells the wrapper to fail without running the compiler: the user wants that
 // where a call that can run elsewhere could not.
 //
-//	fail = text(reason)
+//	fail = text(reason) text(stderr)
 type Fail struct {
 	Reason string // one line for the user
+	Stderr []byte // what the compiler printed elsewhere
 }
 
 // Append adds f as a whole frame to b.
 func (f *Fail) Append(b []byte) []byte {
 	start := len(b)
-	return End(appendText(Begin(b, KindFail), f.Reason), start)
+	return End(appendBytes(appendText(Begin(b, KindFail), f.Reason), f.Stderr), start)
 }
 
 // DecodeFail reads the payload of a KindFail frame.
 func DecodeFail(p []byte) (*Fail, error) {
 	f := fields{b: p}
-	r := &Fail{Reason: f.text()}
+	r := &Fail{Reason: f.text(), Stderr: f.bytes()}
 	return r, f.end()
 }
 

@@ -40,7 +40,7 @@ var samples = []message{
 	&wire.Request{Protocol: wire.Protocol, Build: wire.BuildID, Place: wire.Place{MountNS: "mnt:[1]", RootDev: 3, RootIno: 2},
 		Umask: 0o22, SameFile: true, Device: true, Columns: 80, Dir: "/w", Path: "/usr/bin/gcc", Argv: []string{"gcc", "-c", ""}, Env: []string{"A=b\xff"}},
 	&wire.Decline{Warning: "no"},
-	&wire.Fail{Reason: "no engine"},
+	&wire.Fail{Reason: "no engine", Stderr: []byte("e")},
 	&wire.Progress{What: "toolchain", Done: 1, Total: 1 << 40},
 	&wire.Run{Scout: true, Bare: true, Watch: true, Looks: true, Direct: true, Path: "/usr/bin/gcc", Argv: []string{"gcc"}, Env: []string{"A="}},
 	&wire.Exited{Status: 256, Nanoseconds: 1e9, Lost: true, Stdout: []byte("o\x00"), Stderr: []byte("e"), Unwatched: "io_uring", Opened: []string{"/a"}, Programs: []string{"/p"},

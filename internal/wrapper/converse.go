@@ -56,6 +56,7 @@ func (c *call) obey(kind wire.Kind, payload []byte) (status int, ended bool) {
 		}
 	case wire.KindFail:
 		if f, err := wire.DecodeFail(payload); err == nil {
+			_ = writeAll(2, f.Stderr)
 			c.warn("error: " + f.Reason)
 			return failed, true
 		}

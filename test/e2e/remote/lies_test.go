@@ -209,6 +209,21 @@ func TestFalseSuccess(t *testing.T) {
 	c.want(1, 2)
 }
 
+// TestErrors: in strict mode a source that does not compile fails with the messages
+// of the compiler, here with an exit status of 1.
+func TestErrors(t *testing.T) {
+	e := startEngine(t)
+	dir := scratch(t)
+	write(t, dir, map[string]string{"bad.c": "int f( {\n\nint g(;\n"})
+	c := newClient(t, strict(e.url()))
+	want := run(t, dir, c.Env, "gcc", "-c", "bad.c", "-o", "bad.o")
+	r := c.compile(dir, "gcc", "-c", "bad.c", "-o", "bad.o")
+	last := strings.TrimPrefix(r.stderr, want.stderr)
+	if r.code != 1 || want.stderr == "" || strings.Count(last, "\n") != 1 || !strings.HasPrefix(last, "cachepot: error: bad.c: ") {
+		t.Errorf("status %d:\n%s\nwant\n%s", r.code, r.stderr, want.stderr)
+	}
+}
+
 func read(t *testing.T, dir, name string) string {
 	t.Helper()
 	b, err := os.ReadFile(filepath.Join(dir, name))
