@@ -301,6 +301,7 @@ func (j *job) accept(ctx context.Context, lang compiler.Remote, a *awayRun, s *s
 		worker = j.s.Remote.Engine.Address()
 	}
 	j.s.Stats.Do(func(c *stats.Counters) {
+		c.Compilations++
 		c.CacheMisses.Add(j.inv.Language, j.tool.Tool.Family)
 		c.DistCompiles.Add(worker)
 	})
@@ -356,7 +357,7 @@ func (j *job) unpack(ctx context.Context, a *awayRun, res *reapi.Result) (*wire.
 		return nil, nil, err
 	}
 	if res.ExitCode != 0 {
-		return nil, nil, &unlike{label: fmt.Sprintf("ends with status %d", res.ExitCode), detail: firstLine(x.Stderr, x.Stdout), stderr: x.Stderr}
+		return nil, nil, &unlike{label: fmt.Sprintf("ends with status %d", res.ExitCode), detail: firstLine(x.Stderr, x.Stdout), failed: true, stderr: x.Stderr}
 	}
 	if len(res.Other) > 0 {
 		return nil, nil, &unlike{label: "an output is no plain file", detail: res.Other[0]}

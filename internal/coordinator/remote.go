@@ -198,8 +198,18 @@ func (j *job) fallBack(err error) bool {
 		return false
 	}
 	j.s.journal.add(j.note("error", err.Error()))
+	u, ran := errors.AsType[*unlike](err)
+	ran = ran && u.failed
+	j.s.Stats.Do(func(c *stats.Counters) {
+		if ran {
+			c.Compilations++
+			c.CompileFails++
+		} else {
+			c.CacheErrors.Add(j.inv.Language, j.tool.Tool.Family)
+		}
+	})
 	fail := &wire.Fail{Reason: j.inv.Source + ": not compiled remotely, and dist.fallback is fail: " + err.Error()}
-	if u, ok := errors.AsType[*unlike](err); ok {
+	if ran {
 		fail.Stderr = u.stderr
 	}
 	j.p.answer(fail.Append(nil))
@@ -233,7 +243,8 @@ func failureLabel(err error) string {
 // would have given.
 type unlike struct {
 	label, detail string
-	stderr        []byte // of a compiler that failed
+	failed        bool // the compiler did, and said:
+	stderr        []byte
 }
 
 func (u *unlike) Error() string {

@@ -222,6 +222,9 @@ func TestErrors(t *testing.T) {
 	if r.code != 1 || want.stderr == "" || strings.Count(last, "\n") != 1 || !strings.HasPrefix(last, "cachepot: error: bad.c: ") {
 		t.Errorf("status %d:\n%s\nwant\n%s", r.code, r.stderr, want.stderr)
 	}
+	if s := c.counters(); s.CompileFails != 1 || s.CacheErrors.Total() != 0 || s.CacheWrites != 0 {
+		t.Errorf("%d failed compiles, %d errors, %d stored", s.CompileFails, s.CacheErrors.Total(), s.CacheWrites)
+	}
 }
 
 func read(t *testing.T, dir, name string) string {
