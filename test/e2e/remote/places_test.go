@@ -1,0 +1,53 @@
+package remote
+
+import (
+	"path/filepath"
+	"testing"
+)
+
+// TestPlaces: where calls are shared between places, what was compiled remotely for
+// one is a hit in another, and both get what a compile there gives.
+func TestPlaces(t *testing.T) {
+	e := startEngine(t)
+	base := scratch(t)
+	c := newClient(t, strict(e.url())+"[paths]\nmode = \"relocatable\"\n")
+	files := map[string]string{
+		"p/Makefile": "", "p/inc/a.h": "#include <stdio.h>\n#define N 3\n",
+		"p/src/a.c": "#include \"a.h\"\nint f(void) { return printf(\"%d\", N); }\n",
+	}
+	objects := map[string]string{}
+	for i, place := range []string{"one", "two"} {
+		dir := filepath.Join(base, place)
+		write(t, dir, files)
+		argv := []string{"gcc", "-g", "-Iinc", "-MD", "-c", "src/a.c", "-o", "a.o"}
+		if r := c.compile(filepath.Join(dir, "p"), argv...); r.code != 0 {
+			t.Fatalf("%s: %s", place, r.stderr)
+		}
+		objects[place] = read(t, dir, "p/a.o")
+		s := c.counters()
+		if sum(s.DistCompiles) != 1 || s.CacheHits.Total() != uint64(i) {
+			t.Errorf("%s: %v remotely, %d hits; located %v", place, s.DistCompiles, s.CacheHits.Total(), s.Located)
+		}
+	}
+	if objects["one"] != objects["two"] {
+		t.Error("the objects differ")
+	}
+	c.verify()
+}
+
+// TestNames: the other names of a compiler lead to it there too, through whatever links.
+func TestNames(t *testing.T) {
+	e := startEngine(t)
+	dir := scratch(t)
+	write(t, dir, map[string]string{"a.c": "#include <stdlib.h>\nint a;\n"})
+	c := newClient(t, strict(e.url()))
+	for i, name := range []string{"cc", "c++", "/usr/bin/gcc"} {
+		want := run(t, dir, c.Env, name, "-g", "-c", "a.c", "-o", "a.o")
+		object := read(t, dir, "a.o")
+		remove(t, dir, "a.o")
+		if r := c.compile(dir, name, "-g", "-c", "a.c", "-o", "a.o"); r.code != 0 || r.stderr != want.stderr || read(t, dir, "a.o") != object {
+			t.Errorf("%s: status %d, %q", name, r.code, r.stderr)
+		}
+		c.want(uint64(i+1), 0)
+	}
+}
