@@ -51,3 +51,24 @@ func TestNames(t *testing.T) {
 		c.want(uint64(i+1), 0)
 	}
 }
+
+// TestCratesInPlaces is the same for a workspace.
+func TestCratesInPlaces(t *testing.T) {
+	e := startEngine(t)
+	base := scratch(t)
+	c := newClient(t, strict(e.url())+"[paths]\nmode = \"relocatable\"\n")
+	for i, place := range []string{"one", "two"} {
+		dir := filepath.Join(base, place)
+		write(t, dir, crates())
+		cargoIn(t, dir, c.Env, c.Wrapper)
+		if r := run(t, dir, c.Env, "target/debug/app"); r.stdout != "9 1.2.3 hello 5\n" {
+			t.Errorf("%s: the program prints %q, %s", place, r.stdout, r.stderr)
+		}
+		s := c.counters()
+		if n := sum(s.DistCompiles); n < 3 || s.DistErrors != 0 || i == 1 && s.CacheHits.Total() < 2 {
+			t.Errorf("%s: %v remotely, failures %v, %d hits; here %v; located %v", place, s.DistCompiles, s.DistFailures, s.CacheHits.Total(), s.DistLocal, s.Located)
+		}
+		t.Logf("%s: %v remotely, %d hits; here %v; located %v", place, s.DistCompiles, s.CacheHits.Total(), s.DistLocal, s.Located)
+	}
+	c.verify()
+}
