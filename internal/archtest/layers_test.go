@@ -66,7 +66,7 @@ func layers() []layer {
 		{pkg: "compiler/clang", ours: []string{"digest", "action", "compiler", "compiler/cfamily"}},
 		{pkg: "compiler/rustc", ours: []string{"digest", "action", "compiler"}},
 		{pkg: "storage/disk", ours: []string{"digest", "safefile", "storage", "storage/recent", "cas"}, modules: []string{modSys}},
-		{pkg: "toolchain", ours: []string{"digest", "action", "compiler", "filestate", "tree", "spawn", "watch"}, modules: []string{modSys}},
+		{pkg: "toolchain", ours: []string{"digest", "action", "compiler", "filestate", "safefile", "tree", "spawn", "watch"}, modules: []string{modSys}},
 		// Programs. Only the main of the coordinator knows all implementations.
 		{pkg: "wrapper", ours: []string{"wire", "place", "rendezvous", "watch"}, modules: []string{modSys}},
 		{pkg: "audit", ours: []string{"digest", "action", "compiler", "storage", "filestate", "cas", "tree", "toolchain", "sandbox", "spawn", "watch", "result", "roots", "witness"}, modules: []string{modREAPI, modProto, modSys}},

@@ -5,5 +5,5 @@
 // part of the input tree of every action of that language.
 //
 // The coordinator uses it. It imports compiler (for Tool), action, filestate,
-// tree, spawn and watch.
+// safefile, tree, spawn and watch.
 package toolchain

@@ -8,6 +8,7 @@ import (
 
 	"github.com/cachepot/cachepot/internal/compiler"
 	"github.com/cachepot/cachepot/internal/filestate"
+	"github.com/cachepot/cachepot/internal/safefile"
 )
 
 // Of PATH, a compiler or linker uses the directories that hold programs which it
@@ -82,6 +83,11 @@ func (r *Registry) search(arg0, path string) *searched {
 			continue
 		}
 		id, err := filestate.Stat(dir)
+		if err == nil && !safefile.StampsReliable(dir) {
+			// To keep one is always right, and across a network looking is slow.
+			kept = append(kept, dir)
+			continue
+		}
 		s.states = append(s.states, state{dir, id})
 		if os.IsNotExist(err) {
 			continue

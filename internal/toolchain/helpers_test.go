@@ -56,6 +56,7 @@ func TestPrograms(t *testing.T) {
 		{"own name by path", "/x/mycc", []string{named, tools}, []string{tools}, true},
 		{"relative", "gcc", []string{"bin", "", tools}, []string{"bin", "", tools}, true},
 		{"nothing left", "gcc", []string{other}, []string{other}, true},
+		{"of another file system", "gcc", []string{"/proc/sys", tools}, []string{"/proc/sys", tools}, true},
 		{"a script", "gcc", []string{other, script, tools}, []string{script, tools}, false},
 	}
 	r := NewRegistry(filestate.New(filestate.Clock), nil, nil)
