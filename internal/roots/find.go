@@ -57,7 +57,7 @@ type Call struct {
 	// Compiler is the executable as it is spelled. Tools is the directory of all that
 	// belongs to it, "" for the one above that of the executable.
 	Compiler, Tools string
-	Home            bool // the home directory is a root too, for all that lies in no other
+	Home            bool // the home directory is a root too, for all that lies in no other, and CARGO_HOME
 	Env             func(name string) string
 }
 
@@ -82,7 +82,7 @@ func (f *Finder) Find(c Call) *Map {
 		}
 	}
 	crates := f.cargoHome(c.Env)
-	if !below(from, crates) {
+	if !c.Home && !below(from, crates) {
 		crates = ""
 	}
 	tops = outermost(append([]string{crates}, tops...))

@@ -212,6 +212,12 @@ func TestCargoHome(t *testing.T) {
 			t.Errorf("%s: %v, want %q", tc.source, m, tc.want)
 		}
 	}
+	// Macros see where it is, wherever the source lies.
+	env := func(name string) string { return map[string]string{"CARGO_HOME": base + "/cargo"}[name] }
+	m := NewFinder("").Find(Call{Dir: base + "/p", Source: base + "/p/src/lib.rs", Home: true, Env: env})
+	if m == nil || show(m, base) != "cargo=cargo p=src" {
+		t.Errorf("with macros: %v", m)
+	}
 }
 
 // TestNamed: what the user names is a root unless it is one, lies in one or has one in it.
