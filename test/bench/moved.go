@@ -79,6 +79,9 @@ func moveProject(ctx context.Context, b *bench, p project, s system) (r moved, e
 	if err := one.runTests(ctx, b, p, in); err != nil {
 		return r, err
 	}
+	if err := witnessed(ctx, b, p, in); err != nil {
+		return r, err
+	}
 	two, err := layPlace(ctx, b, p, filepath.Join("two", "other"))
 	if err != nil {
 		return r, err
@@ -108,6 +111,20 @@ func moveProject(ctx context.Context, b *bench, p project, s system) (r moved, e
 		}
 	}
 	return r, r.judgeProducts(ctx, b, p, s, two, first.made, second.made)
+}
+
+// witnessed builds a Rust project in a place between the two: what macros have a hand in
+// serves another place only once a second has got the same.
+func witnessed(ctx context.Context, b *bench, p project, in *instance) error {
+	if p.lang != "Rust" {
+		return nil
+	}
+	between, err := layPlace(ctx, b, p, "between")
+	if err != nil {
+		return err
+	}
+	_, err = between.build(ctx, b, p, in, "witness")
+	return err
 }
 
 // judgeProducts finds out what the products of the second place are like. It builds
