@@ -8,6 +8,7 @@ import (
 
 	"github.com/cachepot/cachepot/internal/digest"
 	"github.com/cachepot/cachepot/internal/sandbox"
+	"github.com/cachepot/cachepot/internal/toolchain"
 	"github.com/cachepot/cachepot/internal/tree"
 )
 
@@ -79,7 +80,7 @@ func (a *Auditor) replay(ctx context.Context, s *subject, in *inputs, r *Report)
 	cmd := &s.recipe.Command
 	_, hasTemp := in.nodes["/tmp"]
 	got, err := a.box.Run(ctx, &sandbox.Job{
-		Layers: []string{above, below}, HasTemp: hasTemp,
+		Layers: []string{above, below}, HasTemp: hasTemp, Shared: toolchain.LocaleData(),
 		Args: cmd.Args, Env: cmd.Env, Dir: cmd.Dir, Outputs: cmd.Outputs, Limits: sandbox.DefaultLimits(),
 	})
 	switch {

@@ -16,6 +16,9 @@ type Job struct {
 	// Layers are directories whose union is the root, the topmost first. They
 	// belong to Owner and stay as they are.
 	Layers []string
+	// Shared are directories of this machine that the job may read, where they are: what
+	// shapes messages and is no input. One that is missing is left out.
+	Shared []string
 	// HasTemp: a layer has /tmp. Otherwise the job gets an empty one.
 	HasTemp bool
 	Args    []string // Args[0] is the absolute path of the executable

@@ -164,6 +164,9 @@ func (s *rootSpec) arguments(root string) []string {
 		"--disable-userns", "--uid", "1000", "--gid", "1000", "--hostname", "sandbox", "--cap-drop", "ALL", "--clearenv",
 		"--bind", root, "/",
 	}
+	for _, dir := range s.Job.Shared {
+		args = append(args, "--ro-bind-try", dir, dir)
+	}
 	if !s.Job.HasTemp {
 		args = append(args, "--size", strconv.FormatUint(s.Job.Limits.Temp, 10), "--perms", "1777", "--tmpfs", "/tmp")
 	}

@@ -172,10 +172,17 @@ func Volatile(p string) bool {
 	case "/etc/ld.so.cache", "/usr/share/locale/locale.alias", "/usr/lib/locale/locale-archive", "/dev", "/proc", "/sys":
 		return true
 	}
-	for _, d := range []string{"/proc", "/sys", "/dev", "/usr/lib/locale", "/usr/share/locale", "/usr/share/locale-langpack"} {
+	for _, d := range append(LocaleData(), "/proc", "/sys", "/dev") {
 		if within(p, d) {
 			return true
 		}
 	}
-	return false
+	// Where a C library looks for how letters are converted, before it has to: for messages.
+	return strings.HasPrefix(p, "/usr/lib") && strings.HasSuffix(p, "/gconv/gconv-modules.cache")
+}
+
+// LocaleData returns the directories of that list that a program needs to say in a language
+// what it says.
+func LocaleData() []string {
+	return []string{"/usr/lib/locale", "/usr/share/locale", "/usr/share/locale-langpack"}
 }

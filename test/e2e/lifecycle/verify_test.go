@@ -43,3 +43,18 @@ func TestVerifyFlags(t *testing.T) {
 		t.Errorf("verify: status %d\n%s%s", r.code, r.stdout, r.stderr)
 	}
 }
+
+// TestVerifyMessages: messages in the letters of another locale come out the same in a replay.
+func TestVerifyMessages(t *testing.T) {
+	t.Parallel()
+	i := start(t).with("LC_ALL=C.UTF-8", "LANG=C.UTF-8")
+	i.write("x.c", "static int g(void) { return 1; }\n")
+	r := i.run(i.wrapper(), "gcc", "-Wall", "-c", "x.c", "-o", "x.o")
+	if !strings.Contains(r.stderr, "\u2018g\u2019") {
+		t.Fatalf("gcc does not quote as in this locale: %s", r.stderr)
+	}
+	i.run(i.wrapper(), "clang", "-Wall", "-c", "x.c", "-o", "x.o")
+	if r := i.cachepot("verify"); r.code != 0 || !strings.Contains(r.stdout, "passed  2") {
+		t.Errorf("verify: status %d\n%s%s", r.code, r.stdout, r.stderr)
+	}
+}
