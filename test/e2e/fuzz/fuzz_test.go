@@ -20,7 +20,7 @@ const fixedSeed = 4
 //
 //	go run ./test/e2e/fuzz -seed SEED -history NUMBER
 func TestShort(t *testing.T) {
-	c := &campaign{cases: 240, only: -1, parallel: 2, floor: 0.5, most: 14 * time.Second,
+	c := &campaign{cases: 240, only: -1, parallel: 2, floor: 0.5, most: 90 * time.Second,
 		scripts: filepath.Join("..", "..", "..", ".work", "fuzz"), out: t.Output()}
 	defer func() { _ = c.product.Remove() }()
 	for _, seed := range []uint64{fixedSeed, uint64(time.Now().UnixNano()) % 1e9} {
