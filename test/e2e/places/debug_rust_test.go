@@ -34,6 +34,9 @@ func TestDebuggersRust(t *testing.T) {
 			t.Fatal(err)
 		}
 		stderr = r.Stderr
+		if _, err := i.Outcome(); err != nil { // waits until all is stored
+			t.Fatal(err)
+		}
 	}
 	if s, err := i.Stats(); err != nil || s.CacheHits.Counts["Rust"] != 2 {
 		t.Fatalf("hits %v, located %v, %v", s.CacheHits.Counts, s.Located, err)

@@ -56,6 +56,9 @@ func TestDebuggers(t *testing.T) {
 					if r.Status != "exit status 0" {
 						t.Fatalf("%s\n%s%s", r.Status, r.Stdout, r.Stderr)
 					}
+					if _, err := i.Outcome(); err != nil { // waits until all is stored
+						t.Fatal(err)
+					}
 				}
 				if s, err := i.Stats(); err != nil || s.CacheHits.Counts["C/C++"] != 1 {
 					t.Fatalf("hits %v, located %v, %v", s.CacheHits.Counts, s.Located, err)

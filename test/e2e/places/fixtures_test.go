@@ -65,9 +65,9 @@ func TestFixtures(t *testing.T) {
 				if r.Stdout != files["test/data"] {
 					t.Errorf("in %s: %s %q, want %q\n%s", place, r.Status, r.Stdout, files["test/data"], r.Stderr)
 				}
-			}
-			if _, err := i.Outcome(); err != nil {
-				t.Fatal(err)
+				if _, err := i.Outcome(); err != nil { // waits until all is stored
+					t.Fatal(err)
+				}
 			}
 			s, err := i.Stats()
 			if err != nil {
