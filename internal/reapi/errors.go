@@ -22,6 +22,9 @@ type Failure struct {
 	What    string // what was to be done
 	Code    codes.Code
 	Message string // the service's words, on one line
+	// Nameless: the connection is secure, and we show no certificate. A service that
+	// wants one may close it before its words arrive.
+	Nameless bool
 }
 
 // Error tells what failed in one line, and what a user can do where that is known.
@@ -39,6 +42,9 @@ func (f *Failure) Error() string {
 func (f *Failure) hint() string {
 	switch f.Code {
 	case codes.Unavailable:
+		if f.Nameless {
+			return "check that it runs, that dist.scheduler_url is its address, and whether it wants a client's certificate, dist.tls.certificate"
+		}
 		return "check that it runs and that dist.scheduler_url is its address"
 	case codes.Unauthenticated, codes.PermissionDenied:
 		return "check dist.auth and dist.headers"
@@ -69,7 +75,7 @@ func Gone(err error) bool {
 // failed makes the error of a call.
 func (c *Client) failed(what string, err error) error {
 	if errors.Is(err, context.Canceled) {
-		return &Failure{c.Address(), what, codes.Canceled, ""}
+		return &Failure{Address: c.Address(), What: what, Code: codes.Canceled}
 	}
 	s := status.Convert(err)
 	return c.refused(what, s.Code(), s.Message())
@@ -77,7 +83,9 @@ func (c *Client) failed(what string, err error) error {
 
 // refused makes the error of a call that the service has answered with a code.
 func (c *Client) refused(what string, code codes.Code, message string) error {
-	return &Failure{c.Address(), what, code, oneLine(message)}
+	secure := c.config.TLS
+	return &Failure{Address: c.Address(), What: what, Code: code, Message: oneLine(message),
+		Nameless: secure != nil && len(secure.Certificates) == 0 && secure.GetClientCertificate == nil}
 }
 
 // maxWords bounds what is shown of a service's own words.

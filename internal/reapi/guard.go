@@ -43,7 +43,7 @@ func (c *Client) guarded(ctx context.Context, do func(context.Context) error) er
 	select {
 	case <-silent:
 		if err != nil {
-			return &Failure{c.Address(), "go on", codes.DeadlineExceeded, "it does not answer"}
+			return &Failure{Address: c.Address(), What: "go on", Code: codes.DeadlineExceeded, Message: "it does not answer"}
 		}
 	default:
 	}
