@@ -212,20 +212,15 @@ func (j *job) pack(a *awayRun, paths *action.PathSet) (*sent, error) {
 		return nil, err
 	}
 	s := &sent{paths: paths, env: lookup(j.call.Env, paths.EnvNames)}
-	var b tree.Builder
-	j.tool.AddTo(&b)
-	snap.AddTo(&b)
-	b.Dir(j.call.Dir)
-	var besides []filestate.File
+	given := []*filestate.Snapshot{snap}
 	if a.Also != nil {
 		also, err := j.s.View.Evaluate(a.Also)
 		if err != nil {
 			return nil, err
 		}
-		also.AddTo(&b)
-		besides = also.Files()
+		given = append(given, also)
 	}
-	if s.tree, err = b.Build(); err != nil {
+	if s.tree, err = j.locatedFace().tree(given...); err != nil {
 		return nil, err
 	}
 	act, err := action.Rendered(j.awayCommand(a, s.env), s.tree.Root, j.s.ISA, j.s.Remote.Properties)
@@ -233,7 +228,11 @@ func (j *job) pack(a *awayRun, paths *action.PathSet) (*sent, error) {
 		return nil, err
 	}
 	s.job = &reapi.Job{Action: act.Digest, Believe: j.s.Remote.Believe && !j.recache}
-	for _, f := range slices.Concat(j.tool.Files(), snap.Files(), besides) {
+	files := j.tool.Files()
+	for _, g := range given {
+		files = append(files, g.Files()...)
+	}
+	for _, f := range files {
 		s.job.Blobs = append(s.job.Blobs, reapi.Blob{Digest: f.Digest, Path: f.Path})
 	}
 	for d, enc := range s.tree.Dirs {
@@ -316,11 +315,7 @@ func (j *job) saw(s *sent, m *made) error {
 			return &unlike{label: "it asks for a variable that was not sent", detail: compiler.Name(kv)}
 		}
 	}
-	var b tree.Builder
-	j.tool.AddTo(&b)
-	m.snap.AddTo(&b)
-	b.Dir(j.call.Dir)
-	t, err := b.Build()
+	t, err := j.locatedFace().tree(m.snap)
 	if err != nil {
 		return err
 	}

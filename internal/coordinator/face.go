@@ -166,11 +166,7 @@ func (f *face) storedPaths(ps *action.PathSet) *action.PathSet {
 // actions returns the action of the call over the inputs in snap, in its two
 // forms: for a compiler that has nothing to say, and for one that has.
 func (f *face) actions(snap *filestate.Snapshot, env []string) (silent, loud *action.Canonical, err error) {
-	var b tree.Builder
-	f.j.tool.AddTo(through(&b, f.tools))
-	snap.AddTo(through(&b, f.places))
-	b.Dir(f.place(f.j.call.Dir))
-	t, err := b.Build()
+	t, err := f.tree(snap)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -180,6 +176,18 @@ func (f *face) actions(snap *filestate.Snapshot, env []string) (silent, loud *ac
 	}
 	loud, err = action.New(f.j.loud(cmd), t.Root, f.j.s.ISA)
 	return silent, loud, err
+}
+
+// tree returns the input tree of the call: the toolchain, what is in the snapshots and the
+// working directory.
+func (f *face) tree(snaps ...*filestate.Snapshot) (*tree.Tree, error) {
+	var b tree.Builder
+	f.j.tool.AddTo(through(&b, f.tools))
+	for _, snap := range snaps {
+		snap.AddTo(through(&b, f.places))
+	}
+	b.Dir(f.place(f.j.call.Dir))
+	return b.Build()
 }
 
 // through returns what hands on to sink what is given to it, named by places.

@@ -82,6 +82,15 @@ func (k *classes) begins() *[1 << 16]bool {
 
 // tree looks through the Rust sources in and below dir.
 func (n *nameSearch) tree(dir string) {
+	eachSource(dir, func(p string, e fs.DirEntry) {
+		if info, err := e.Info(); err == nil && info.Mode().IsRegular() && info.Size() <= maxGuessed {
+			n.file(p)
+		}
+	})
+}
+
+// eachSource calls visit for the Rust sources in and below dir, as far as a guess looks.
+func eachSource(dir string, visit func(p string, e fs.DirEntry)) {
 	seen := 0
 	_ = filepath.WalkDir(dir, func(p string, e fs.DirEntry, err error) error {
 		if seen++; err != nil || seen > maxGuess {
@@ -90,8 +99,8 @@ func (n *nameSearch) tree(dir string) {
 		if e.IsDir() && p != dir && (e.Name() == "target" || strings.HasPrefix(e.Name(), ".")) {
 			return filepath.SkipDir
 		}
-		if info, err := e.Info(); err == nil && filepath.Ext(p) == ".rs" && info.Mode().IsRegular() && info.Size() <= maxGuessed {
-			n.file(p)
+		if filepath.Ext(p) == ".rs" {
+			visit(p, e)
 		}
 		return nil
 	})

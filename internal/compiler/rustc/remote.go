@@ -93,19 +93,7 @@ type guess struct {
 
 // tree takes in the Rust sources in and below dir.
 func (g *guess) tree(dir string) {
-	seen := 0
-	_ = filepath.WalkDir(dir, func(p string, e fs.DirEntry, err error) error {
-		if seen++; err != nil || seen > maxGuess {
-			return filepath.SkipAll
-		}
-		if e.IsDir() && p != dir && (e.Name() == "target" || strings.HasPrefix(e.Name(), ".")) {
-			return filepath.SkipDir
-		}
-		if filepath.Ext(p) == ".rs" {
-			g.source(p)
-		}
-		return nil
-	})
+	eachSource(dir, func(p string, _ fs.DirEntry) { g.source(p) })
 }
 
 // source takes in a source and what it names.
