@@ -7,10 +7,10 @@ import (
 	"os"
 	"strings"
 
-	"github.com/cachepot/cachepot/internal/cli"
 	"github.com/cachepot/cachepot/internal/config"
 	"github.com/cachepot/cachepot/internal/coordinator"
 	"github.com/cachepot/cachepot/internal/reapi"
+	"github.com/cachepot/cachepot/internal/version"
 )
 
 // remote returns where c has misses compiled, nil where that is here. It does not
@@ -24,7 +24,7 @@ func remote(c *config.Config) (*coordinator.Remote, error) {
 	if address == "" {
 		return nil, nil
 	}
-	rc := reapi.Config{Address: address, Instance: d.Instance, Agent: "cachepot/" + cli.Version}
+	rc := reapi.Config{Address: address, Instance: d.Instance, Agent: "cachepot/" + version.Version}
 	for _, h := range d.Headers {
 		name, value, _ := strings.Cut(h.Reveal(), ":")
 		rc.Headers = append(rc.Headers, name, value)

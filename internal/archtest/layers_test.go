@@ -29,6 +29,7 @@ const (
 	modZstd  = "github.com/klauspost/compress"
 	modTOML  = "github.com/pelletier/go-toml/v2"
 	modCobra = "github.com/spf13/cobra"
+	modJWT   = "github.com/golang-jwt/jwt/v5"
 )
 
 // layers is the whole of who may import whom, lowest first: a row names only
@@ -45,8 +46,10 @@ func layers() []layer {
 		{pkg: "spawn", modules: []string{modSys}},
 		{pkg: "watch", modules: []string{modSys}},
 		{pkg: "storage/recent"},
+		{pkg: "version"},
 		// Meaning: what a compilation, a blob and a tree are.
 		{pkg: "config", ours: []string{"digest", "rendezvous"}, modules: []string{modTOML, modSys}},
+		{pkg: "auth", ours: []string{"config"}, modules: []string{modJWT}},
 		{pkg: "action", ours: []string{"digest"}, modules: []string{modREAPI, modProto}, pure: true},
 		{pkg: "compiler", ours: []string{"digest", "action"}, pure: true},
 		{pkg: "storage", ours: []string{"digest"}},
@@ -71,9 +74,10 @@ func layers() []layer {
 		{pkg: "wrapper", ours: []string{"wire", "place", "rendezvous", "watch"}, modules: []string{modSys}},
 		{pkg: "audit", ours: []string{"digest", "action", "compiler", "storage", "filestate", "cas", "tree", "toolchain", "sandbox", "spawn", "watch", "result", "roots", "witness"}, modules: []string{modREAPI, modProto, modSys}},
 		{pkg: "coordinator", ours: []string{"digest", "result", "wire", "action", "compiler", "storage", "stats", "filestate", "cas", "tree", "toolchain", "roots", "witness", "reapi"}, modules: []string{modREAPI, modProto, modSys}},
-		{pkg: "cli", ours: []string{"audit", "safefile", "wire", "rendezvous", "spawn", "config", "stats", "coordinator"}, modules: []string{modCobra, modTerm}},
+		{pkg: "cli", ours: []string{"audit", "safefile", "wire", "rendezvous", "spawn", "config", "stats", "coordinator", "version"}, modules: []string{modCobra, modTerm}},
 		{pkg: "cmd/cachepot", ours: []string{"wrapper"}},
-		{pkg: "cmd/cachepot-coordinator", ours: []string{"digest", "place", "action", "wire", "rendezvous", "logging", "safefile", "spawn", "config", "compiler", "compiler/*", "storage", "storage/*", "stats", "filestate", "cas", "toolchain", "watch", "audit", "coordinator", "cli", "roots", "reapi"}, modules: []string{modSys}},
+		{pkg: "cmd/cachepot-coordinator", ours: []string{"digest", "place", "action", "wire", "rendezvous", "logging", "safefile", "spawn", "config", "compiler", "compiler/*", "storage", "storage/*", "stats", "filestate", "cas", "toolchain", "watch", "audit", "coordinator", "cli", "roots", "reapi", "version"}, modules: []string{modSys}},
+		{pkg: "cmd/cachepot-dist", ours: []string{"version", "logging", "safefile", "config", "auth"}, modules: []string{modCobra, modSys}},
 	}
 }
 

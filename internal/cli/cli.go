@@ -19,11 +19,9 @@ import (
 	"github.com/cachepot/cachepot/internal/rendezvous"
 	"github.com/cachepot/cachepot/internal/safefile"
 	"github.com/cachepot/cachepot/internal/stats"
+	"github.com/cachepot/cachepot/internal/version"
 	"github.com/cachepot/cachepot/internal/wire"
 )
-
-// Version is what --version prints.
-const Version = "0.1.0"
 
 // Env is what the command line runs in.
 type Env struct {
@@ -89,7 +87,7 @@ func (e *Env) root() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:           "cachepot [flag] | cachepot explain [compiler args...] | cachepot compiler [args...]",
 		Short:         "A compiler cache. Put it before a compiler: cachepot gcc -c x.c -o x.o",
-		Version:       Version,
+		Version:       version.Version,
 		Args:          cobra.NoArgs,
 		SilenceUsage:  true,
 		SilenceErrors: true,
@@ -277,7 +275,7 @@ func (e *Env) print(cmd *cobra.Command, counters *stats.Counters, unwatched stri
 		return err
 	}
 	r := &report{Stats: counters, CacheLocation: "Local disk: " + c.Disk.Dir, MaxCacheSize: int64(c.Disk.Size),
-		Version: Version, Watching: e.watching(unwatched)}
+		Version: version.Version, Watching: e.watching(unwatched)}
 	if cache, err := e.OpenCache(c); err == nil {
 		r.CacheSize, _ = cache.Bytes(cmd.Context())
 		_ = cache.Close()

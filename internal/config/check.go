@@ -41,7 +41,7 @@ func (l *loader) defaults() {
 			l.problem(at.error(needs(s)))
 		case s.Default != "":
 			v := value{text: s.Default, form: formVariable, host: l.host}
-			if problem := s.assign(target{config: l.config}, v); problem != "" {
+			if problem := s.assign(l.target(), v); problem != "" {
 				panic("config: default of " + s.Key + s.Env + " " + problem)
 			}
 		}

@@ -311,7 +311,7 @@ func TestEverySetting(t *testing.T) {
 		KindText: "text", KindSecret: "text", KindURL: "http://h", KindPath: "/p", KindInnerPath: "/p",
 		KindSize: "1M", KindSeconds: "5", KindPort: "5",
 	}
-	shared := target{&Config{Dist: &Dist{Toolchains: make([]Toolchain, 1)}}, new(Call)}
+	shared := target{config: &Config{Dist: &Dist{Toolchains: make([]Toolchain, 1)}}, call: new(Call)}
 	places := map[any]string{}
 	for _, s := range Settings() {
 		place := s.field(shared)
@@ -338,7 +338,7 @@ func TestEverySetting(t *testing.T) {
 			v.form, v.list = formList, []string{"a: b"}
 		}
 		before := cmp.Diff(Config{}, *cfg, cmp.AllowUnexported(Config{}))
-		if problem := s.assign(target{cfg, call}, v); problem != "" {
+		if problem := s.assign(target{config: cfg, call: call}, v); problem != "" {
 			t.Errorf("%s %s: %s", s.Key, s.Env, problem)
 		}
 		changed := cmp.Diff(Config{}, *cfg, cmp.AllowUnexported(Config{})) != before || *call != Call{}

@@ -70,6 +70,7 @@ type loader struct {
 	host     Host
 	schema   *schema
 	config   *Config
+	servers  servers             // of cachepot-dist
 	set      map[*Setting]origin // settings that the user gave, the wrong ones too
 	sections map[string]origin   // tables that the user wrote or gave a key of
 	elements []element           // of [[dist.toolchains]]
@@ -91,6 +92,8 @@ func newLoader(host Host, s *schema) *loader {
 	}
 }
 
+func (l *loader) target() target { return target{config: l.config, servers: &l.servers} }
+
 func (l *loader) problem(err *Error) { l.problems = append(l.problems, err) }
 
 // mark notes that the table at path, and so each one above it, is configured.
@@ -105,7 +108,7 @@ func (l *loader) mark(path string, at origin) {
 
 func (l *loader) beginElement(at origin) {
 	l.elements = append(l.elements, element{at: at, set: map[*Setting]bool{}})
-	d := target{config: l.config}.dist()
+	d := l.target().dist()
 	d.Toolchains = append(d.Toolchains, Toolchain{})
 }
 
@@ -116,7 +119,7 @@ func (l *loader) store(s *Setting, v value, at origin) {
 	if s.section() == toolchainSection {
 		l.elements[len(l.elements)-1].set[s] = true
 	}
-	if problem := s.assign(target{config: l.config}, v); problem != "" {
+	if problem := s.assign(l.target(), v); problem != "" {
 		l.problem(at.error(problem))
 	}
 }

@@ -2,6 +2,23 @@ package config
 
 import "strings"
 
+// ServerReference returns two Markdown tables, keys of the files of a scheduler and of
+// a worker, for the manual to include.
+func ServerReference() string {
+	var b strings.Builder
+	for _, part := range []struct {
+		file     string
+		settings []Setting
+	}{{"scheduler.conf", schedulerSettings()}, {"worker.conf", workerSettings()}} {
+		b.WriteString("| Key of `" + part.file + "` | Value | Default | Meaning |\n|---|---|---|---|\n")
+		for _, s := range part.settings {
+			row(&b, code(s.Key), s.allowed(formString), s.shownDefault(), s.Doc)
+		}
+		b.WriteString("\n")
+	}
+	return strings.TrimSuffix(b.String(), "\n")
+}
+
 // Reference returns two Markdown tables, keys of the file and variables of the
 // environment, for the manual to include.
 func Reference() string {

@@ -12,7 +12,7 @@ type Setting struct {
 	Default  string // as a user would write it; "" for none
 	Computed string // where the default depends on the machine, what it is, in Markdown
 	Choices  string // blank-separated: the words of KindChoice, the schemes of the address kinds
-	Min, Max int64  // bounds of KindSize and KindSeconds; Max 0 is none
+	Min, Max int64  // bounds of KindSize, KindSeconds and KindCount; Max 0 is none
 	Required bool   // wherever its section is configured
 	Doc      string // Markdown, one sentence or two
 
@@ -39,6 +39,9 @@ const (
 	KindRoots   // list of NAME=DIRECTORY
 	KindPairs   // list of "name=value"
 	KindHeaders // list of "name: value"; the values are never shown
+	KindAddress // host:port, perhaps with http:// or https:// before it
+	KindCount   // whole number
+	KindWords   // list of strings
 )
 
 // Scope says which process reads a variable, and so whether a caller whose
@@ -58,10 +61,11 @@ const (
 )
 
 // target is what settings write to: config for ScopeInstance and ScopeStart,
-// call for ScopeCall.
+// call for ScopeCall, servers for the files of cachepot-dist.
 type target struct {
-	config *Config
-	call   *Call
+	config  *Config
+	call    *Call
+	servers *servers
 }
 
 // The accessors of optional sections make the section on first use.

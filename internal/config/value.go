@@ -57,11 +57,11 @@ func (k Kind) fits(f form) bool {
 	case formVariable:
 		return true
 	case formString:
-		return k != KindBool && !k.isList()
+		return k != KindBool && k != KindCount && !k.isList()
 	case formList:
 		return k.isList()
 	case formInteger:
-		return k == KindSize
+		return k == KindSize || k == KindCount
 	case formBool:
 		return k == KindBool
 	}
@@ -70,7 +70,7 @@ func (k Kind) fits(f form) bool {
 
 // isList reports whether values of the kind are lists of strings.
 func (k Kind) isList() bool {
-	return k == KindNames || k == KindRoots || k == KindPairs || k == KindHeaders
+	return k == KindNames || k == KindRoots || k == KindPairs || k == KindHeaders || k == KindWords
 }
 
 // assign understands v and stores it in t. The returned text says what is wrong
@@ -100,10 +100,11 @@ func (s *Setting) store(field any, v value) (problem string) {
 	case *string:
 		*p, problem = s.text(v)
 	case *[]string:
-		*p, problem = names(v.list)
-		if s.Kind == KindPairs {
-			*p, problem = pairs(v.list)
-		}
+		*p, problem = s.strings(v.list)
+	case *Address:
+		*p, problem = address(v.text)
+	case *int:
+		*p, problem = s.count(v)
 	case *[]Root:
 		*p, problem = namedRoots(v)
 	case *[]Secret:
@@ -118,6 +119,8 @@ func (s *Setting) store(field any, v value) (problem string) {
 		*p, problem = GCSMode(v.text), s.choiceProblem(v.text)
 	case *AuthType:
 		*p, problem = AuthType(v.text), s.choiceProblem(v.text)
+	case *BuilderType:
+		*p, problem = BuilderType(v.text), s.choiceProblem(v.text)
 	case *Fallback:
 		*p, problem = Fallback(v.text), s.choiceProblem(v.text)
 	case *Trust:
@@ -165,6 +168,26 @@ func parseBool(text string) (bool, string) {
 		return false, ""
 	}
 	return false, shown(text) + " is no boolean"
+}
+
+// count understands a whole number.
+func (s *Setting) count(v value) (int, string) {
+	n, err := strconv.ParseInt(v.text, 0, 32)
+	if err != nil || n < s.Min || n > s.Max {
+		return 0, shown(v.text) + " is out of range"
+	}
+	return int(n), ""
+}
+
+// strings understands the kinds that are kept as lists of strings.
+func (s *Setting) strings(list []string) ([]string, string) {
+	switch s.Kind {
+	case KindPairs:
+		return pairs(list)
+	case KindWords:
+		return list, ""
+	}
+	return names(list)
 }
 
 // names understands a list of names of variables.
@@ -338,6 +361,12 @@ func (s *Setting) allowed(f form) string {
 		return "a list of name=value"
 	case KindHeaders:
 		return "a list of \"name: value\""
+	case KindWords:
+		return "a list of strings"
+	case KindAddress:
+		return "host:port, or http:// or https:// and host or host:port"
+	case KindCount:
+		return strconv.FormatInt(s.Min, 10) + " to " + strconv.FormatInt(s.Max, 10)
 	}
 	return "a string that is not empty"
 }
