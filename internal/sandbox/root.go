@@ -175,7 +175,8 @@ func (s *rootSpec) arguments(root string) []string {
 	return append(append(args, s.Self...), stageExec)
 }
 
-// collect copies the regular file at name in root to a new file. It reports false
+// collect copies the regular file at name in root to a new file, which its owner may
+// execute if it could be. It reports false
 // where there is none. Symbolic links lead to files within the root only, and
 // nobody is left who could swap what was looked at.
 func (s *rootSpec) collect(root *os.Root, name, to string) (bool, error) {
@@ -191,7 +192,7 @@ func (s *rootSpec) collect(root *os.Root, name, to string) (bool, error) {
 		return false, err
 	}
 	defer from.Close()
-	dst, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	dst, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600|info.Mode()&0o100)
 	if err != nil {
 		return false, err
 	}
