@@ -43,6 +43,9 @@ type Config struct {
 	Memory int64
 	// Now is the clock by which last uses are recorded; never nil.
 	Now func() time.Time
+	// Pinned reports whether a blob is needed at the moment: then it is not evicted.
+	// It must be quick. nil: none is.
+	Pinned func(digest.Digest) bool
 }
 
 // Tier is a storage.Tier and storage.Dropper in a directory.
@@ -76,6 +79,7 @@ func Open(c Config) (*Tier, error) {
 		return nil, openError(err)
 	}
 	l := newLedger(dir, c.Limit, c.Now)
+	l.pinned = c.Pinned
 	blobs, err := cas.Open(filepath.Join(dir, blobDir), l)
 	if err != nil {
 		return nil, openError(err)

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/cachepot/cachepot/internal/digest"
 	"github.com/cachepot/cachepot/internal/safefile"
 )
 
@@ -29,6 +30,8 @@ type ledger struct {
 	dir   string
 	limit int64
 	now   func() time.Time
+	// pinned tells of blobs that must stay; nil: none.
+	pinned func(digest.Digest) bool
 
 	wake    chan struct{} // holds a token when a scan is due
 	scanned chan struct{} // closed by the first scan

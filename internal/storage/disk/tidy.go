@@ -47,7 +47,9 @@ func (l *ledger) tidy(ctx context.Context) {
 			removeStale(path, info, now)
 		case info.Regular:
 			size.add(info.Size)
-			ages = append(ages, age{lastUse(info, now), blocks(info.Size)})
+			if !l.stays(path) {
+				ages = append(ages, age{lastUse(info, now), blocks(info.Size)})
+			}
 		}
 	})
 	if size.bytes > l.limit {
@@ -82,6 +84,9 @@ func (l *ledger) evict(ctx context.Context, goal, horizon int64, now time.Time) 
 		if left.bytes <= goal || ctx.Err() != nil {
 			break
 		}
+		if l.stays(c.path) {
+			continue
+		}
 		// Another process may have been faster; it is gone either way.
 		if err := os.Remove(c.path); err == nil || isAbsent(err) {
 			left.bytes -= c.bytes
@@ -89,6 +94,15 @@ func (l *ledger) evict(ctx context.Context, goal, horizon int64, now time.Time) 
 		}
 	}
 	return left
+}
+
+// stays reports whether path is a blob that is pinned.
+func (l *ledger) stays(path string) bool {
+	if l.pinned == nil || filepath.Base(filepath.Dir(filepath.Dir(path))) != blobDir {
+		return false
+	}
+	d, ok := keyOf(filepath.Base(path))
+	return ok && l.pinned(d)
 }
 
 // horizon returns the last use of the youngest file that has to go so that all
