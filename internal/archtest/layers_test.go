@@ -25,6 +25,7 @@ const (
 	modProto = "google.golang.org/protobuf"
 	modGRPC  = "google.golang.org/grpc"
 	modBytes = "google.golang.org/genproto/googleapis/bytestream"
+	modRPC   = "google.golang.org/genproto/googleapis/rpc"
 	modOps   = "cloud.google.com/go/longrunning"
 	modZstd  = "github.com/klauspost/compress"
 	modTOML  = "github.com/pelletier/go-toml/v2"
@@ -69,6 +70,11 @@ func layers() []layer {
 		{pkg: "compiler/clang", ours: []string{"digest", "action", "compiler", "compiler/cfamily"}},
 		{pkg: "compiler/rustc", ours: []string{"digest", "action", "compiler"}},
 		{pkg: "storage/disk", ours: []string{"digest", "safefile", "storage", "storage/recent", "cas"}, modules: []string{modSys}},
+		// What a worker is made of.
+		{pkg: "dist/blobs", ours: []string{"digest", "safefile", "storage", "cas", "storage/disk"}},
+		{pkg: "dist/layout", ours: []string{"digest", "storage", "storage/recent", "dist/blobs"}, modules: []string{modREAPI, modProto}},
+		{pkg: "dist/execute", ours: []string{"digest", "storage", "sandbox", "dist/blobs", "dist/layout"}, modules: []string{modREAPI, modProto}},
+		{pkg: "dist/worker", ours: []string{"digest", "storage", "sandbox", "dist/blobs", "dist/layout", "dist/execute"}, modules: []string{modREAPI, modProto, modGRPC, modBytes, modRPC, modOps, modZstd}},
 		{pkg: "toolchain", ours: []string{"digest", "action", "compiler", "filestate", "safefile", "tree", "spawn", "watch"}, modules: []string{modSys}},
 		// Programs. Only the main of the coordinator knows all implementations.
 		{pkg: "wrapper", ours: []string{"wire", "place", "rendezvous", "watch"}, modules: []string{modSys}},
