@@ -30,6 +30,9 @@ type Call struct {
 	Variables func(dirs []string) (Variables, error)
 	// Programs says what of PATH matters to a compiler and a linker; nil: all of it.
 	Programs func() Programs
+	// Try makes a trial, unless one like it is remembered and would show the same. The
+	// error is a *Bare where it shows nothing; nil: there are none here.
+	Try func(t *Trial) (*Sight, error)
 }
 
 // Programs is where a compiler finds the programs that it starts.

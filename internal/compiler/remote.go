@@ -10,7 +10,7 @@ type Remote interface {
 	// may. The error, a *Bare, says why the call can run only here.
 	Away(call *Call, inv *Invocation, scratch string) (*Away, error)
 	// Forecast names what a call is likely to look at, where no earlier run of it is
-	// known. It may name too much. What it leaves out makes the run fail, or come to
+	// known; of one that has a Scout, what that does not tell. It may name too much. What it leaves out makes the run fail, or come to
 	// nothing when Inputs is asked what the run looked at. The error says why there is
 	// no telling.
 	Forecast(call *Call, inv *Invocation) (*action.PathSet, error)
@@ -25,8 +25,8 @@ type Away struct {
 	// Also names what only shapes messages, and is no input: it is sent where it is here.
 	Also *action.PathSet
 	// Scout: the call loads code that may look at anything, so only a Scout tells, each
-	// time. Prior: it looks besides at what only an earlier run tells.
-	Scout, Prior bool
+	// time. Partly: it tells not all; an earlier run tells the rest, or Forecast.
+	Scout, Partly bool
 	// Whole: what Inputs says does not hold all that such a run may have read. All that
 	// it was given then counts as read.
 	Whole bool

@@ -94,17 +94,25 @@ func (j *job) away(ctx context.Context, lang compiler.Remote, a *awayRun) (*outc
 
 // awayScouted executes a call of which only a scout tells what it looks at.
 func (j *job) awayScouted(ctx context.Context, lang compiler.Remote, a *awayRun, predicted *action.PathSet) (*outcome, error) {
-	if a.Prior && predicted == nil {
-		return nil, &homeError{"links, and was not seen before"}
-	}
 	paths, err := j.scout(lang, a)
 	if err != nil {
 		return nil, err
 	}
-	if a.Prior {
+	if !a.Partly {
+		return j.awayOn(ctx, lang, a, paths)
+	}
+	if predicted != nil {
+		out, failed := j.awayOn(ctx, lang, a, union(predicted, paths))
+		if _, differs := errors.AsType[*unlike](failed); !differs {
+			return out, failed
+		}
 		paths = union(predicted, paths)
 	}
-	return j.awayOn(ctx, lang, a, paths)
+	likely, err := j.forecast(lang)
+	if err != nil {
+		return nil, err
+	}
+	return j.awayOn(ctx, lang, a, union(paths, likely))
 }
 
 // forecast returns what the call is likely to look at.

@@ -149,6 +149,7 @@ func (j *job) recognise(ctx context.Context) error {
 		Probe:     func(args, env []string) ([]byte, []byte, error) { return j.ask(ctx, args, env) },
 		Variables: j.s.Variables,
 		Programs:  func() compiler.Programs { return j.s.Tools.Programs(j.msg.Argv[0], env) },
+		Try:       func(t *compiler.Trial) (*compiler.Sight, error) { return j.s.Tools.Try(ctx, t) },
 	}
 	return nil
 }

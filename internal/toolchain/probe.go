@@ -17,6 +17,7 @@ import (
 type Observation struct {
 	Looked []Look   // files read, links followed, probes
 	Listed []string // directories whose names were read
+	Ran    []string // programs that were started, interpreters included
 	// Incomplete says what may have escaped the watch; empty where nothing did.
 	Incomplete string
 	Failed     bool // the program did not exit with 0

@@ -21,6 +21,7 @@ type Registry struct {
 	mu       sync.Mutex // guards all below
 	slots    map[string]*slot
 	searched map[string]*searched
+	trials   map[string]*trial
 }
 
 // slot is one executable under one environment.
@@ -47,7 +48,8 @@ type part struct {
 
 // NewRegistry returns an empty Registry.
 func NewRegistry(view *filestate.View, watch Watcher, records Records) *Registry {
-	return &Registry{view: view, watch: watch, records: records, slots: make(map[string]*slot), searched: make(map[string]*searched)}
+	return &Registry{view: view, watch: watch, records: records, slots: make(map[string]*slot),
+		searched: make(map[string]*searched), trials: make(map[string]*trial)}
 }
 
 // selectors are the variables that decide which files a compiler is made of, by

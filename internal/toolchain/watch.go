@@ -65,6 +65,9 @@ func observation(r *watch.Report, failed bool) *Observation {
 	o := &Observation{Failed: failed, Incomplete: strings.Join(r.Incomplete, ", ")}
 	for i := range r.Events {
 		e := &r.Events[i]
+		if e.Op == watch.Exec && e.Errno == 0 {
+			o.Ran = append(o.Ran, e.Path)
+		}
 		switch {
 		case !e.Input():
 		case e.Op == watch.List:

@@ -61,6 +61,7 @@ func FuzzParseDepInfo(f *testing.F) {
 
 func TestOriginRoundTrip(t *testing.T) {
 	for _, o := range []Origin{
+		{Stem: "n", Dir: "/w", Natives: []string{"static=n", "m"}, Deps: []Dep{{"b", digest.Empty()}}},
 		{}, {Stem: "a", Foreign: true},
 		{Stem: "a-1", Dir: "/d", DepInfo: "/d/a.d", Deps: []Dep{{"b", digest.Empty()}, {"", digest.Of([]byte("x"))}}},
 	} {
@@ -76,6 +77,7 @@ func TestOriginRoundTrip(t *testing.T) {
 
 func FuzzDecodeOrigin(f *testing.F) {
 	f.Add(Origin{Stem: "a-1", Foreign: true, Deps: []Dep{{"b", digest.Empty()}}}.Encode())
+	f.Add(Origin{Stem: "a-1", Natives: []string{"static=z", "m"}}.Encode())
 	f.Add([]byte("OR1"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if o, err := DecodeOrigin(b); err == nil && !bytes.Equal(o.Encode(), b) {
@@ -89,18 +91,18 @@ func TestScan(t *testing.T) {
 		src  string
 		want scan
 	}{
-		{`#[link(name = "a", kind = "static")] extern {}`, scan{links: []string{"a"}}},
-		{`#[link(name = "a")] extern {}`, scan{links: []string{"a"}}},
-		{`#[link(kind = "dylib", name = "a")] extern {}`, scan{}},
-		{`#[cfg_attr(x, link(name = r#"a"#, kind = "static", modifiers = "+bundle"))] extern {}`, scan{links: []string{"a"}}},
-		{`#[r#link(name = "a", kind = "static", cfg(any(x, y)))] extern {}`, scan{links: []string{"a"}}},
-		{`#[link /* c */ ( name = /* ) */ "a" )] extern {}`, scan{links: []string{"a"}}},
+		{`#[link(name = "a", kind = "static")] extern {}`, scan{links: []string{"a"}, linked: []string{"a"}}},
+		{`#[link(name = "a")] extern {}`, scan{links: []string{"a"}, linked: []string{"a"}}},
+		{`#[link(kind = "dylib", name = "a")] extern {}`, scan{linked: []string{"a"}}},
+		{`#[cfg_attr(x, link(name = r#"a"#, kind = "static", modifiers = "+bundle"))] extern {}`, scan{links: []string{"a"}, linked: []string{"a"}}},
+		{`#[r#link(name = "a", kind = "static", cfg(any(x, y)))] extern {}`, scan{links: []string{"a"}, linked: []string{"a"}}},
+		{`#[link /* c */ ( name = /* ) */ "a" )] extern {}`, scan{links: []string{"a"}, linked: []string{"a"}}},
 		{`macro_rules! m { ($n:literal) => { #[link(name = $n, kind = "static")] extern {} } }`, scan{unclearLink: true}},
 		{`#[link(name = concat!("a", "b"), kind = "static")] extern {}`, scan{unclearLink: true}},
 		{`#[link(name = "a\x62")] extern {}`, scan{unclearLink: true}},
 		{`// #[link(name = "a")]` + "\n" + `/* /* */ #[link(name = "a")] */ fn link(a: u8) { link(b, name) }`, scan{}},
 		{`const S: &str = "#[link(name = \"a\")]"; const R: &str = r##"#[link(name = "a")]"##;`, scan{}},
-		{`fn f<'a>(c: &'a char) -> bool { *c == '"' || *c == '\'' || *c == 'é' } #[link(name = "b")] extern {}`, scan{links: []string{"b"}}},
+		{`fn f<'a>(c: &'a char) -> bool { *c == '"' || *c == '\'' || *c == 'é' } #[link(name = "b")] extern {}`, scan{links: []string{"b"}, linked: []string{"b"}}},
 		{`#![warn(clippy::cargo)]`, scan{cargoLints: true}},
 		{`#![deny(clippy :: multiple_crate_versions)]`, scan{cargoLints: true}},
 		{`#![deny(clippy::all)] // clippy::cargo`, scan{}},

@@ -31,7 +31,7 @@ func (l *Language) Inputs(call *compiler.Call, inv *compiler.Invocation, seen *c
 		return nil, err
 	}
 	if d.watched && seen.Away {
-		return l.awayInputs(call, inv, deps)
+		return l.awayInputs(call, inv, deps, seen)
 	}
 	if d.watched {
 		return l.watchedInputs(call, inv, deps, seen)

@@ -20,6 +20,9 @@ type Origin struct {
 	// Foreign: the crate, or one that it depends on, is a shared library of the
 	// build: a proc-macro, which rustc loads and which may read anything.
 	Foreign bool
+	// Natives are the values of -l that the call was given: a link of the crate looks for
+	// these libraries, too.
+	Natives []string
 	// Deps are the libraries that were given with --extern, used or not. A
 	// proc-macro has none: rustc looks for nothing that one depends on.
 	Deps []Dep
@@ -45,23 +48,37 @@ type Origins interface {
 
 // An Origin is encoded as
 //
-//	origin = "OR2" flags text(stem) text(dir) text(depinfo) count dep*
+//	origin = ("OR2" | "OR3") flags text(stem) text(dir) text(depinfo) [natives] count dep*
 //	flags  = byte                       ; bit 0: Foreign
+//	natives = count text*               ; in "OR3" only, at least one
 //	dep    = text(stem) text(digest)    ; digest as digest.Digest.String
 //	text(x) = count byte*               ; count bytes
 //	count  = uvarint                    ; shortest form
-const originMagic = "OR2"
+const (
+	originMagic  = "OR2"
+	nativesMagic = "OR3"
+)
 
 var errOrigin = errors.New("not an origin")
 
 // Encode returns the encoding of o.
 func (o Origin) Encode() []byte {
-	b := append([]byte(originMagic), 0)
+	magic := originMagic
+	if len(o.Natives) > 0 {
+		magic = nativesMagic
+	}
+	b := append([]byte(magic), 0)
 	if o.Foreign {
-		b[len(originMagic)] = 1
+		b[len(magic)] = 1
 	}
 	for _, s := range []string{o.Stem, o.Dir, o.DepInfo} {
 		b = appendText(b, s)
+	}
+	if len(o.Natives) > 0 {
+		b = binary.AppendUvarint(b, uint64(len(o.Natives)))
+		for _, s := range o.Natives {
+			b = appendText(b, s)
+		}
 	}
 	b = binary.AppendUvarint(b, uint64(len(o.Deps)))
 	for _, d := range o.Deps {
@@ -74,12 +91,21 @@ func (o Origin) Encode() []byte {
 // DecodeOrigin reads what Encode wrote. Anything else is an error.
 func DecodeOrigin(b []byte) (Origin, error) {
 	rest, ok := cutPrefix(b, originMagic)
-	if !ok || len(rest) == 0 || rest[0] > 1 {
+	natives := false
+	if !ok {
+		rest, natives = cutPrefix(b, nativesMagic)
+	}
+	if !ok && !natives || len(rest) == 0 || rest[0] > 1 {
 		return Origin{}, errOrigin
 	}
 	o := Origin{Foreign: rest[0] == 1}
 	r := textReader{b: rest[1:]}
 	o.Stem, o.Dir, o.DepInfo = r.text(), r.text(), r.text()
+	if natives {
+		for n := r.count(); n > 0 && !r.bad; n-- {
+			o.Natives = append(o.Natives, r.text())
+		}
+	}
 	for n := r.count(); n > 0 && !r.bad; n-- {
 		d := Dep{Stem: r.text()}
 		var err error

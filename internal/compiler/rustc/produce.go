@@ -35,7 +35,7 @@ func (l *Language) Produces(call *compiler.Call) ([]string, Origin, bool) {
 	if len(files) == 0 {
 		return nil, Origin{}, false
 	}
-	o := Origin{Stem: c.crate + c.extra, Dir: c.dir, Foreign: c.isShared()}
+	o := Origin{Stem: c.crate + c.extra, Dir: c.dir, Foreign: c.isShared(), Natives: c.natives}
 	if _, ok := c.emit["dep-info"]; ok {
 		o.DepInfo = under(c.dir, c.output("dep-info"))
 	}

@@ -14,64 +14,151 @@ import (
 
 var _ compiler.Remote = (*Language)(nil)
 
-// Away implements compiler.Remote. What macros look at, a scout tells; what a linker
-// looks at, only an earlier run of the call. All of it counts as read.
+// Away implements compiler.Remote. What macros look at, a scout tells. All that the run
+// is given then counts as read.
 func (l *Language) Away(call *compiler.Call, inv *compiler.Invocation, scratch string) (*compiler.Away, error) {
 	d := inv.Detail.(*detail)
 	plan, err := l.Plan(call, inv, scratch)
 	if err != nil {
 		return nil, err
 	}
-	away := &compiler.Away{Args: plan.Args, Made: plan.Made, Whole: d.watched, Scout: d.foreign, Prior: d.cmd.links()}
+	away := &compiler.Away{Args: plan.Args, Made: plan.Made, Whole: d.foreign, Scout: d.foreign, Partly: d.cmd.links()}
 	switch {
 	case d.watched:
 		away.Env = variables(call.Env, d.named)
 	case plan.Looks:
 		return nil, errAssembly()
 	}
+	if !d.cmd.links() {
+		return away, nil
+	}
+	if d.linking, err = l.linkingOf(call, inv); err != nil {
+		return nil, err
+	}
+	if d.linking.lists {
+		away.Args = append(slices.Clone(away.Args), listOption(scratch+"/"))
+		away.Side = []string{linkList}
+	}
 	return away, nil
 }
 
 // awayInputs serves runs elsewhere that would have been watched here: what rustc
-// itself says that it read. What a linker or a macro looked at besides is among what
+// itself says that it read, and the linker. What a macro looked at besides is among what
 // the run was given.
-func (l *Language) awayInputs(call *compiler.Call, inv *compiler.Invocation, deps *depInfo) (*action.PathSet, error) {
-	set, err := l.crateSearch(call, inv, deps)
+func (l *Language) awayInputs(call *compiler.Call, inv *compiler.Invocation, deps *depInfo, seen *compiler.Observed) (*action.PathSet, error) {
+	set, err := l.awaySources(call, inv, deps)
 	if err != nil {
 		return nil, err
 	}
-	c := inv.Detail.(*detail).cmd
-	set.Paths = append(set.Paths, sourcePaths(c.dir, deps.files)...)
-	for _, f := range deps.files {
-		set.Found = append(set.Found, under(c.dir, f))
+	d := inv.Detail.(*detail)
+	if d.cmd.links() {
+		if d.linking.lists {
+			list, err := readLinkList(seen.Scratch)
+			if err != nil {
+				return nil, err
+			}
+			if err := l.readByLinker(d.cmd, d.linking, list, set); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if d.cmd.seesOutput(set) {
+		return nil, compiler.NotCacheable("an output among the files that are listed")
 	}
 	return set, nil
 }
 
+// awaySources names what such a run looks at for its sources, whatever it links.
+func (l *Language) awaySources(call *compiler.Call, inv *compiler.Invocation, deps *depInfo) (*action.PathSet, error) {
+	set, err := l.crateSearch(call, inv, deps)
+	if err != nil {
+		return nil, err
+	}
+	d := inv.Detail.(*detail)
+	c := d.cmd
+	if _, err := os.Lstat(stdSources); err == nil {
+		return nil, compiler.NotCacheable("sources at %s", stdSources)
+	}
+	set.Paths = append(append(set.Paths, stdSources), sourcePaths(c.dir, deps.files)...)
+	for _, f := range deps.files {
+		set.Found = append(set.Found, under(c.dir, f))
+	}
+	if err := c.unkindedDirs(set); err != nil {
+		return nil, err
+	}
+	if err := l.loaderInputs(call, set); err != nil {
+		return nil, err
+	}
+	natives, err := c.nativeSearch(deps)
+	if err != nil {
+		return nil, err
+	}
+	set.Searches = append(set.Searches, natives)
+	for _, dir := range natives.Dirs {
+		set.Listings = append(set.Listings, listedForNothing(dir))
+	}
+	if d.linking != nil {
+		if err := d.linking.claim(call, set); err != nil {
+			return nil, err
+		}
+	}
+	return set, nil
+}
+
+// nativeSearch is the search of rustc itself for archives.
+func (c *command) nativeSearch(deps *depInfo) (action.Search, error) {
+	s := action.Search{Dirs: c.nativeDirs()}
+	if len(s.Dirs) == 0 {
+		return s, nil
+	}
+	var seen scan
+	for _, f := range deps.files {
+		text, err := os.ReadFile(under(c.dir, f))
+		if err != nil {
+			return s, compiler.NotCacheable("a source that is gone")
+		}
+		seen.source(text)
+	}
+	for _, name := range c.nativeNames(&seen) {
+		if strings.HasPrefix(name, "/") {
+			return s, compiler.NotCacheable("native library by its path")
+		}
+		s.Names = append(s.Names, forms(name)...)
+	}
+	return s, nil
+}
+
 // Forecast implements compiler.Remote: the sources beside and below the main one, and
-// what they include and ask for by literal names.
+// what they include and ask for by literal names; of a link, the crates and what may be
+// the native libraries.
 func (l *Language) Forecast(call *compiler.Call, inv *compiler.Invocation) (*action.PathSet, error) {
 	d := inv.Detail.(*detail)
-	switch {
-	case d.cmd.links():
-		return nil, compiler.NotCacheable("links, and was not seen before")
-	case d.watched:
+	if d.watched && !d.cmd.links() {
 		return nil, compiler.NotCacheable("may load what is not known") // a -L without a kind
 	}
 	g := &guess{dir: d.cmd.dir, files: map[string]bool{}, env: map[string]bool{}}
 	main := under(d.cmd.dir, d.cmd.sources[0])
 	g.source(main)
-	g.tree(filepath.Dir(main))
-	if out := call.Env.Get("OUT_DIR"); filepath.IsAbs(out) {
-		g.tree(out)
-	}
-	for _, kv := range call.Env {
-		if name := compiler.Name(kv); cargoTells(name) {
-			g.env[name] = true
+	if !d.foreign { // else a scout has told
+		g.tree(filepath.Dir(main))
+		if out := call.Env.Get("OUT_DIR"); filepath.IsAbs(out) {
+			g.tree(out)
+		}
+		for _, kv := range call.Env {
+			if name := compiler.Name(kv); cargoTells(name) {
+				g.env[name] = true
+			}
 		}
 	}
 	deps := &depInfo{files: slices.Sorted(maps.Keys(g.files)), env: slices.Sorted(maps.Keys(g.env))}
-	return l.ruledInputs(call, inv, deps, &compiler.Observed{})
+	if !d.cmd.links() {
+		return l.ruledInputs(call, inv, deps, &compiler.Observed{})
+	}
+	set, err := l.awaySources(call, inv, deps)
+	if err != nil {
+		return nil, err
+	}
+	return set, l.forecastNatives(call, d, set)
 }
 
 // cargoTells reports whether the variable is one by which cargo tells a crate of

@@ -24,6 +24,7 @@ type Language struct {
 	needed  neededMemo
 	asm     assemblyMemo
 	named   namesMemo
+	natives nativesMemo
 	removed compiler.Names // built in
 	// strangers: a program that is not known has been started by a link.
 	strangers atomic.Bool
@@ -106,6 +107,7 @@ type detail struct {
 	direct  bool     // if watched, how paths are resolved is left out; set by Plan
 	passed  []string // variables that rustc may see and that no key holds until Inputs names them
 	classes *classes // of variables, where watched
+	linking *linking // of a call that links and may run elsewhere; set by Away
 	named   []string // removed variables that the run sees, set or not: it may ask for them by name
 }
 

@@ -6,6 +6,7 @@ import "bytes"
 // does not name. It may say more than is so.
 type scan struct {
 	links       []string // names of #[link(name = "...")] that may be static
+	linked      []string // of all of them
 	unclearLink bool     // a link attribute whose name or kind is not written out
 	cargoLints  bool     // clippy lints that run "cargo metadata" are named
 }
@@ -61,7 +62,10 @@ func (s *scan) link(args []token) {
 	switch {
 	case computed:
 		s.unclearLink = true
-	case hasName && (!hasKind || kind == "static"):
+	case hasName:
+		s.linked = append(s.linked, name)
+	}
+	if !computed && hasName && (!hasKind || kind == "static") {
 		s.links = append(s.links, name)
 	}
 }

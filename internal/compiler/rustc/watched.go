@@ -77,7 +77,7 @@ func addLooks(call *compiler.Call, c *command, inv *compiler.Invocation, looks [
 		return nil
 	}
 	w := newWatchedRun(call, c, inv, set)
-	if err := w.unkindedDirs(); err != nil {
+	if err := c.unkindedDirs(set); err != nil {
 		return err
 	}
 	for _, k := range looks {
@@ -139,14 +139,14 @@ func realName(p string) string {
 
 // unkindedDirs claims what an `extern crate` without --extern could be found as
 // in the directories of a -L without a kind: nothing, or the call is refused.
-func (w *watchedRun) unkindedDirs() error {
-	if w.c.findsUnnamed() {
+func (c *command) unkindedDirs(set *action.PathSet) error {
+	if c.findsUnnamed() {
 		return errUnkinded()
 	}
-	for _, s := range w.c.dirs {
+	for _, s := range c.dirs {
 		if s.kind == "all" {
-			dir := under(w.c.dir, s.dir)
-			w.set.Listings = append(w.set.Listings,
+			dir := under(c.dir, s.dir)
+			set.Listings = append(set.Listings,
 				action.Listing{Dir: dir, Prefix: "lib", Suffix: ".rlib"}, action.Listing{Dir: dir, Prefix: "lib", Suffix: ".rmeta"})
 		}
 	}
@@ -285,7 +285,7 @@ func isRustLibrary(p string) bool {
 func (w *watchedRun) list(dir string) error {
 	switch {
 	case w.crates[dir], w.isSysroot(dir):
-	case w.natives[dir] && (dir == "/lib" || strings.HasPrefix(dir, "/lib/") || strings.HasPrefix(dir, "/usr/")):
+	case w.natives[dir] && ofSystem(dir):
 		w.set.Listings = append(w.set.Listings, listedForNothing(dir))
 	default:
 		w.set.Listings = append(w.set.Listings, action.Listing{Dir: dir})
