@@ -134,12 +134,17 @@ func (c *campaign) newPlayer() (*player, func(), error) {
 		stop()
 		return nil, nil, err
 	}
+	mapped, err := c.product.Project(base)
+	if err != nil {
+		stop()
+		return nil, nil, err
+	}
 	rustc, err := rustCompiler()
 	if err != nil {
 		stop()
 		return nil, nil, err
 	}
-	return &player{wrapper: i.Wrapper, subject: i, env: append(i.Env, "RUSTC="+rustc), base: base}, stop, nil
+	return &player{wrapper: i.Wrapper, mapped: mapped, subject: i, env: append(i.Env, "RUSTC="+rustc), base: base}, stop, nil
 }
 
 // rustCompiler finds the compiler itself, behind whatever proxy.

@@ -20,6 +20,7 @@ type subject interface {
 // player plays histories, one at a time.
 type player struct {
 	wrapper string
+	mapped  string // stands before compilers that are run bare, "" for none
 	subject subject
 	env     []string
 	base    string // directory of the histories' directories
@@ -132,9 +133,9 @@ func (g *game) compile(s step) (verdict, error) {
 	start, began := g.tree, time.Now()
 	var v verdict
 	var results [3]*harness.Result
-	order := [3]string{"", g.wrapper, g.wrapper}
+	order := [3]string{g.mapped, g.wrapper, g.wrapper}
 	if s.first {
-		order = [3]string{g.wrapper, "", g.wrapper}
+		order = [3]string{g.wrapper, g.mapped, g.wrapper}
 	}
 	bare := 0
 	for n, wrapper := range order {
@@ -146,7 +147,7 @@ func (g *game) compile(s step) (verdict, error) {
 			return v, err
 		}
 		results[n] = r
-		if wrapper == "" {
+		if wrapper == g.mapped {
 			bare = n
 			continue
 		}
@@ -161,28 +162,77 @@ func (g *game) compile(s step) (verdict, error) {
 	}
 	alikeFresh(results[0], results[bare])
 	v.good = results[bare].Status == "exit status 0"
-	compare := func(again *harness.Result) {
-		v.diff = ""
-		for n, r := range results {
-			if d := harness.Diff(results[bare], r, again); d != "" {
-				v.diff += fmt.Sprintf("run %d of %q, %s then %s:\n%s\n", n+1, s.text, v.first, v.second, d)
-			}
-		}
-	}
-	compare(nil)
-	for try := 0; v.diff != "" && try < moreBare; try++ {
-		time.Sleep(time.Until(began.Add(nextSecond)))
-		again, err := g.from(start, s.text, "")
-		if err != nil {
-			return v, err
-		}
-		compare(again)
-		v.random = v.diff == ""
+	j := &judge{g: g, start: start, call: s.text, began: began, v: &v, results: results, bare: bare}
+	if err := j.judge(); err != nil {
+		return v, err
 	}
 	if strings.Contains(v.first+v.second, "error") {
 		v.diff += fmt.Sprintf("%q: cache error, %s then %s\n", s.text, v.first, v.second)
 	}
 	return v, nil
+}
+
+// judge compares the runs of a case with each other.
+type judge struct {
+	g       *game
+	start   harness.Tree
+	call    string
+	began   time.Time
+	v       *verdict
+	results [3]*harness.Result
+	bare    int // which of the results is that of the bare compiler, run by g.mapped
+}
+
+// judge says how the runs differ, as far as that is not random.
+func (j *judge) judge() error {
+	mapped := j.results[j.bare]
+	j.differ(mapped, nil)
+	if j.v.diff == "" {
+		return nil
+	}
+	if j.g.mapped != "" { // a call whose words say that it cannot be moved is run as it is
+		said := j.v.diff
+		exact, err := j.g.from(j.start, j.call, "")
+		if err != nil {
+			return err
+		}
+		if j.differ(exact, nil); j.v.diff == "" {
+			return nil
+		}
+		if err := j.again(exact, ""); err != nil || j.v.diff == "" {
+			return err
+		}
+		j.v.diff = said
+	}
+	return j.again(mapped, j.g.mapped)
+}
+
+// again repeats a bare run, with wrapper before it, until what differs is random.
+func (j *judge) again(bare *harness.Result, wrapper string) error {
+	for try := 0; j.v.diff != "" && try < moreBare; try++ {
+		time.Sleep(time.Until(j.began.Add(nextSecond)))
+		again, err := j.g.from(j.start, j.call, wrapper)
+		if err != nil {
+			return err
+		}
+		j.differ(bare, again)
+		j.v.random = j.v.diff == ""
+	}
+	return nil
+}
+
+// differ says how the results of cachepot differ from bare, apart from what differs
+// between bare and again, unless that is nil.
+func (j *judge) differ(bare, again *harness.Result) {
+	j.v.diff = ""
+	for n, r := range j.results {
+		if n == j.bare {
+			continue
+		}
+		if d := harness.Diff(bare, r, again); d != "" {
+			j.v.diff += fmt.Sprintf("run %d of %q, %s then %s:\n%s\n", n+1, j.call, j.v.first, j.v.second, d)
+		}
+	}
 }
 
 // settled is longer than the tick of the clock that files are stamped by.

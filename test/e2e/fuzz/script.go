@@ -23,11 +23,13 @@ func (s step) String() string {
 // scriptHead is the part of each script that knows how to play. It does what
 // the player does, with the tools of any machine.
 const scriptHead = `
-W=${1:?usage: sh SCRIPT PATH-OF-CACHEPOT}
+W=${1:?usage: sh SCRIPT PATH-OF-CACHEPOT [PATH-OF-MAPPED]} M=${2:-}
 set -u
 T=$(mktemp -d)
 R=$T/project S=$T/saved
 mkdir $R $S $T/run; chmod 700 $T/run
+[ -z "$M" ] || mkdir $T/.git
+export CACHEPOT_PATHS_MODE=$([ -z "$M" ] && echo exact || echo relocatable)
 export LC_ALL=C RUSTC="$(rustc --print sysroot 2>/dev/null)/bin/rustc"
 export CACHEPOT_DIR=$T/cache XDG_STATE_HOME=$T/state XDG_CONFIG_HOME=$T/config XDG_RUNTIME_DIR=$T/run CACHEPOT_COORDINATOR_PORT=$((20000 + $$ % 20000))
 bad=0
@@ -53,8 +55,8 @@ race() { ( POT=$W; eval "$1" ); sleep 0.3; }
 compile() {
 	echo "compile: $1"
 	rm -rf $T/start; cp -a $R $T/start
-	if [ "${2:-}" = first ]; then one first $W "$1"; back; one bare "" "$1"; back
-	else one bare "" "$1"; back; one first $W "$1"; sleep 0.3; back; fi
+	if [ "${2:-}" = first ]; then one first $W "$1"; back; one bare "$M" "$1"; back
+	else one bare "$M" "$1"; back; one first $W "$1"; sleep 0.3; back; fi
 	sleep 0.3
 	one second $W "$1"
 	for n in first second; do

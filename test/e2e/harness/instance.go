@@ -52,6 +52,9 @@ func (p *Product) NewInstance(extra ...string) (*Instance, error) {
 	i.socket = rendezvous.Socket(rendezvous.Dir(runtime, os.Getuid()), port)
 	i.Env = append(BareEnv(), "CACHEPOT_DIR="+i.Cache, "XDG_STATE_HOME="+filepath.Join(root, "state"),
 		"XDG_CONFIG_HOME="+filepath.Join(root, "config"), "XDG_RUNTIME_DIR="+run, "CACHEPOT_COORDINATOR_PORT="+port)
+	if mode := os.Getenv(pathsMode); mode != "" {
+		i.Env = append(i.Env, "CACHEPOT_PATHS_MODE="+mode)
+	}
 	i.Env = append(i.Env, extra...)
 	return i, nil
 }

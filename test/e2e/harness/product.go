@@ -5,10 +5,12 @@
 package harness
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 )
 
@@ -19,6 +21,10 @@ type Product struct {
 	dir  string // made for them, "" where none was
 	used string // where they lie
 	err  error
+
+	mapper sync.Once
+	mapped string // directory of the program that Project returns, "" where it was not wanted
+	mapErr error
 }
 
 // Use takes programs that lie in dir already instead of building them.
@@ -27,7 +33,7 @@ func (p *Product) Use(dir string) { p.once.Do(func() { p.used = dir }) }
 // Wrapper returns the path of the wrapper; the coordinator lies beside it.
 func (p *Product) Wrapper() (string, error) {
 	p.once.Do(func() {
-		p.dir, p.err = build()
+		p.dir, p.err = build("cmd/cachepot", "cmd/cachepot-coordinator")
 		p.used = p.dir
 	})
 	return filepath.Join(p.used, "cachepot"), p.err
@@ -40,19 +46,29 @@ func (p *Product) Main(m interface{ Run() int }) int {
 	return m.Run()
 }
 
-// Remove removes the programs if they were built for the tests.
-func (p *Product) Remove() error { return os.RemoveAll(p.dir) }
+// mappedProgram returns the path of the program that test/e2e/harness/mapped is.
+func (p *Product) mappedProgram() (string, error) {
+	p.mapper.Do(func() { p.mapped, p.mapErr = build("test/e2e/harness/mapped") })
+	return filepath.Join(p.mapped, "mapped"), p.mapErr
+}
 
-func build() (string, error) {
+// Remove removes the programs if they were built for the tests.
+func (p *Product) Remove() error { return errors.Join(os.RemoveAll(p.dir), os.RemoveAll(p.mapped)) }
+
+// build builds programs, named from the module's root, in a new directory.
+func build(programs ...string) (string, error) {
 	dir, err := os.MkdirTemp("", "cachepot-product-")
 	if err != nil {
 		return "", fmt.Errorf("make directory: %w", err)
 	}
-	const module = "github.com/cachepot/cachepot/cmd/"
-	cmd := exec.Command("go", "build", "-ldflags", "-s -w", "-o", dir+"/", module+"cachepot", module+"cachepot-coordinator")
+	args := []string{"build", "-ldflags", "-s -w", "-o", dir + "/"}
+	for _, name := range programs {
+		args = append(args, "github.com/cachepot/cachepot/"+name)
+	}
+	cmd := exec.Command("go", args...)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return dir, fmt.Errorf("build the product: %w\n%s", err, out)
+		return dir, fmt.Errorf("build %s: %w\n%s", strings.Join(programs, ", "), err, out)
 	}
 	return dir, nil
 }

@@ -126,24 +126,34 @@ const settled = 12 * time.Millisecond
 func (c *testCase) run(t *testing.T, cc string, i *harness.Instance) {
 	t.Helper()
 	root := shared.place()
-	bare := &history{t: t, c: c, root: root, cc: cc, env: i.Env}
-	bare.play(nil)
+	played := func(cc string, on *harness.Instance) *history {
+		h := &history{t: t, c: c, root: root, cc: cc, env: i.Env}
+		h.play(on)
+		return h
+	}
+	bare := played(shared.bare(cc), nil)
 	for n := range c.steps {
 		if strings.HasPrefix(c.steps[n].want, "!") && harness.Same(bare.results[n-1], bare.results[n]) {
 			t.Fatalf("step %d: the bare compiler gives the same as before: the case proves nothing", n+1)
 		}
 	}
-	potted := &history{t: t, c: c, root: root, cc: i.Wrapper + " " + cc, env: i.Env}
-	potted.play(i)
-	var again *history
+	potted := played(i.Wrapper+" "+cc, i)
+	var again, exact *history
 	for n, r := range potted.results {
 		d := harness.Diff(bare.results[n], r, nil)
 		if d != "" {
 			if again == nil {
-				again = &history{t: t, c: c, root: root, cc: cc, env: i.Env}
-				again.play(nil)
+				again = played(shared.bare(cc), nil)
 			}
 			d = harness.Diff(bare.results[n], r, again.results[n])
+		}
+		if d != "" && shared.mapped != "" { // a call that cannot be moved by its words is run as it is
+			if exact == nil {
+				exact = played(cc, nil)
+			}
+			if harness.Diff(exact.results[n], r, nil) == "" {
+				d = ""
+			}
 		}
 		if d != "" {
 			t.Errorf("WRONG at %s\n%s", potted.where(n), d)

@@ -65,7 +65,7 @@ func (e *edit) run(t *testing.T, cc string) {
 	i := shared.borrow(t)
 	root := shared.place()
 	c := &testCase{files: e.files}
-	bare := &history{t: t, c: c, root: root, cc: cc, env: i.Env}
+	bare := &history{t: t, c: c, root: root, cc: shared.bare(cc), env: i.Env}
 	bare.setUp()
 	first := bare.call(e.call)
 	bare.shell(e.do)
@@ -118,7 +118,7 @@ func TestTwoMisses(t *testing.T) {
 			}
 			c := &testCase{files: files{"a.c": "#include \"slow.h\"\n", "slow.h": slow(80), "b.c": "int v;\n"}}
 			root := shared.place()
-			bare := &history{t: t, c: c, root: root, cc: cc, env: i.Env}
+			bare := &history{t: t, c: c, root: root, cc: shared.bare(cc), env: i.Env}
 			bare.setUp()
 			want := bare.call("$CC -O2 -c a.c -o a.o")
 			h := &history{t: t, c: c, root: root, cc: i.Wrapper + " " + cc, env: i.Env}

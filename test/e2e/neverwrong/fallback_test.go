@@ -95,14 +95,16 @@ func TestGoesOn(t *testing.T) {
 			}
 			c := &testCase{files: files{"a.c": "#include <stddef.h>\n#include \"h.h\"\nint f(void) { int unused; return V; }\n", "h.h": "#define V 1\n"}}
 			root := shared.place()
-			bare := &history{t: t, c: c, root: root, cc: "gcc", env: i.Env}
-			bare.setUp()
+			bare := &history{t: t, c: c, root: root, cc: shared.bare("gcc"), env: i.Env}
 			potted := &history{t: t, c: c, root: root, cc: i.Wrapper + " gcc", env: i.Env}
-			var want []*harness.Result
+			exact := &history{t: t, c: c, root: root, cc: "gcc", env: i.Env} // where cachepot knows no better
 			changes := []string{":", ":", "rm -f a.o", "echo '#define V 2' >h.h", "echo 'int x;' >h.h", "echo '#define V 3' >h.h"}
-			for _, change := range changes {
-				bare.shell(change)
-				want = append(want, bare.call(call))
+			for _, h := range []*history{bare, exact} {
+				h.setUp()
+				for _, change := range changes {
+					h.shell(change)
+					h.results = append(h.results, h.call(call))
+				}
 			}
 			potted.setUp()
 			for n, change := range changes {
@@ -113,7 +115,7 @@ func TestGoesOn(t *testing.T) {
 				}
 				got := potted.call(script)
 				got.Stderr = withoutWarning(t, got.Stderr)
-				if d := harness.Diff(want[n], got, nil); d != "" {
+				if d := harness.Diff(bare.results[n], got, nil); d != "" && harness.Diff(exact.results[n], got, nil) != "" {
 					t.Errorf("WRONG at call %d\n%s", n+1, d)
 				}
 			}

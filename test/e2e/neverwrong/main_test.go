@@ -17,6 +17,7 @@ import (
 type world struct {
 	product harness.Product
 	base    string // directory of all cases
+	mapped  string // stands before bare compilers; "" for none
 	serial  atomic.Int64
 	rustc   string                 // the compiler itself, behind whatever proxy
 	idle    chan *harness.Instance // coordinators between two cases
@@ -51,6 +52,9 @@ func (w *world) run(m *testing.M) int {
 	if base, err = filepath.EvalSymlinks(base); err == nil {
 		err = os.Chmod(base, 0o755)
 	}
+	if err == nil {
+		w.mapped, err = w.product.Project(base)
+	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
@@ -65,6 +69,9 @@ func (w *world) run(m *testing.M) int {
 	}()
 	return m.Run()
 }
+
+// bare returns the compiler cc as its products are promised: with what has to stand before it.
+func (w *world) bare(cc string) string { return strings.TrimSpace(w.mapped + " " + cc) }
 
 // borrow returns a coordinator for one case; cases in different directories
 // cannot meet in it.

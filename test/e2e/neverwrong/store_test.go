@@ -103,7 +103,7 @@ func lie(t *testing.T, kind string, restart bool) {
 	const call = "for n in a b; do $CC -g -MD -Wall -c $n.c -o $n.o; done"
 	c := &testCase{files: files{"a.c": "#include \"h.h\"\nint v = V; static int unused;\n", "b.c": "#include \"h.h\"\nint w = V+1; static int idle;\n", "h.h": "#define V 1\n"}}
 	root := shared.place()
-	bare := &history{t: t, c: c, root: root, cc: "gcc", env: i.Env}
+	bare := &history{t: t, c: c, root: root, cc: shared.bare("gcc"), env: i.Env}
 	bare.setUp()
 	want := bare.call(call)
 	h := &history{t: t, c: c, root: root, cc: i.Wrapper + " gcc", env: i.Env}
