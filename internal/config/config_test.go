@@ -47,7 +47,7 @@ func defaultConfig() *Config {
 		CachedConf:  "/home/u/.local/state/cachepot/cached-config",
 		RuntimeDir:  "/tmp/cachepot-1000",
 		Disk:        Disk{Dir: "/home/u/.cache/cachepot", Size: 10 << 30, Restore: RestoreReflink},
-		Paths:       Paths{Mode: PathsExact, FileMacros: FileMacrosKeep},
+		Paths:       Paths{Mode: PathsRelocatable, FileMacros: FileMacrosKeep},
 	}
 }
 

@@ -82,8 +82,8 @@ func diskSettings() []Setting {
 
 func pathSettings() []Setting {
 	return []Setting{
-		{Key: "paths.mode", Env: "CACHEPOT_PATHS_MODE", Kind: KindChoice, Choices: "relocatable exact", Default: "exact",
-			Doc:   "Whether the same source in [another directory](places.md) is a hit, or every byte is the bare compiler's, names of directories included.",
+		{Key: "paths.mode", Env: "CACHEPOT_PATHS_MODE", Kind: KindChoice, Choices: "relocatable exact", Default: "relocatable",
+			Doc:   "`relocatable`: the same source in [another directory](places.md) is a hit. `exact`: every byte is the bare compiler's, names of directories included.",
 			field: func(t target) any { return &t.config.Paths.Mode }},
 		{Key: "paths.file_macros", Env: "CACHEPOT_PATHS_FILE_MACROS", Kind: KindChoice, Choices: "keep map", Default: "keep",
 			Doc:   "What `__FILE__` and the like give where calls are relocatable: the path that the compiler was given, or [the name](places.md) that debug information has for it.",

@@ -70,6 +70,7 @@ type bench struct {
 	sccache  string // path of the sccache to compare with; absent where it does not exist
 	recorder bool
 	bare     bool
+	exact    bool
 	verify   bool
 	macros   string // what moved has for paths.file_macros
 	tests    bool
@@ -97,7 +98,8 @@ func newBench(command string, args, env []string) (*bench, error) {
 	fs.StringVar(&b.cachepot, "cachepot", filepath.Join("bin", "cachepot"), "`path` of cachepot's wrapper")
 	fs.StringVar(&b.sccache, "sccache", "sccache", "`path` of sccache")
 	fs.BoolVar(&b.recorder, "recorder", false, "also measure the recorder, which copies outputs back without looking at inputs")
-	fs.BoolVar(&b.bare, "bare", false, "have sample build bare too, and compare products with that")
+	fs.BoolVar(&b.bare, "bare", false, "have sample build bare too, and compare products with that; implies -exact")
+	fs.BoolVar(&b.exact, "exact", false, "have sample keep paths as they are, and the others measure cachepot in that mode, too")
 	fs.BoolVar(&b.verify, "verify", false, "audit every entry that sample or moved has stored")
 	fs.BoolVar(&b.tests, "tests", false, "have moved run the projects' own tests, in both places and bare")
 	fs.StringVar(&b.macros, "file-macros", "keep", "what moved sets paths.file_macros to: keep or map")

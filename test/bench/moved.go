@@ -35,10 +35,7 @@ func move(ctx context.Context, b *bench) error {
 	if err != nil {
 		return err
 	}
-	settings := s.settings
-	s.settings = func(dir string, port int) []string {
-		return append(settings(dir, port), "CACHEPOT_PATHS_MODE=relocatable", "CACHEPOT_PATHS_FILE_MACROS="+b.macros)
-	}
+	s = s.with("CACHEPOT_PATHS_FILE_MACROS=" + b.macros)
 	var results []moved
 	for _, p := range b.projects {
 		r, err := moveProject(ctx, b, p, s)

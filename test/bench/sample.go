@@ -30,6 +30,9 @@ func sample(ctx context.Context, b *bench) (err error) {
 	if err != nil {
 		return err
 	}
+	if b.bare || b.exact {
+		s = s.with("CACHEPOT_PATHS_MODE=exact") // else directories have other names
+	}
 	in, err := launch(ctx, b, s)
 	if err != nil {
 		return err

@@ -56,7 +56,20 @@ func systems(ctx context.Context, b *bench) (all []system, absent []string, err 
 		}
 		all = append(all, recorder)
 	}
-	return append(all, cachepot), absent, nil
+	all = append(all, cachepot)
+	if b.exact {
+		exact := cachepot.with("CACHEPOT_PATHS_MODE=exact")
+		exact.name = "cachepot-exact"
+		all = append(all, exact)
+	}
+	return all, absent, nil
+}
+
+// with returns the system with further settings.
+func (s system) with(more ...string) system {
+	settings := s.settings
+	s.settings = func(dir string, port int) []string { return append(settings(dir, port), more...) }
+	return s
 }
 
 func ccacheSystem(name, path string, settings ...string) system {

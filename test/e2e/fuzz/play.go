@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -181,56 +182,49 @@ type judge struct {
 	v       *verdict
 	results [3]*harness.Result
 	bare    int // which of the results is that of the bare compiler, run by g.mapped
+	right   []*reference
+}
+
+// reference is what the bare compiler gives, run by wrapper, and once more.
+type reference struct {
+	wrapper      string
+	first, again *harness.Result
 }
 
 // judge says how the runs differ, as far as that is not random.
 func (j *judge) judge() error {
-	mapped := j.results[j.bare]
-	j.differ(mapped, nil)
-	if j.v.diff == "" {
-		return nil
-	}
-	if j.g.mapped != "" { // a call whose words say that it cannot be moved is run as it is
-		said := j.v.diff
+	j.right = []*reference{{wrapper: j.g.mapped, first: j.results[j.bare]}}
+	j.differ()
+	if j.v.diff != "" && j.g.mapped != "" { // a call whose words say that it cannot be moved is run as it is
 		exact, err := j.g.from(j.start, j.call, "")
 		if err != nil {
 			return err
 		}
-		if j.differ(exact, nil); j.v.diff == "" {
-			return nil
-		}
-		if err := j.again(exact, ""); err != nil || j.v.diff == "" {
-			return err
-		}
-		j.v.diff = said
+		j.right = append(j.right, &reference{first: exact})
+		j.differ()
 	}
-	return j.again(mapped, j.g.mapped)
-}
-
-// again repeats a bare run, with wrapper before it, until what differs is random.
-func (j *judge) again(bare *harness.Result, wrapper string) error {
 	for try := 0; j.v.diff != "" && try < moreBare; try++ {
-		time.Sleep(time.Until(j.began.Add(nextSecond)))
-		again, err := j.g.from(j.start, j.call, wrapper)
-		if err != nil {
-			return err
+		for _, r := range j.right {
+			time.Sleep(time.Until(j.began.Add(nextSecond)))
+			var err error
+			if r.again, err = j.g.from(j.start, j.call, r.wrapper); err != nil {
+				return err
+			}
 		}
-		j.differ(bare, again)
+		j.differ()
 		j.v.random = j.v.diff == ""
 	}
 	return nil
 }
 
-// differ says how the results of cachepot differ from bare, apart from what differs
-// between bare and again, unless that is nil.
-func (j *judge) differ(bare, again *harness.Result) {
+// differ says which runs of cachepot differ from all that is right, and how from the first
+// of it, apart from what is random.
+func (j *judge) differ() {
 	j.v.diff = ""
 	for n, r := range j.results {
-		if n == j.bare {
-			continue
-		}
-		if d := harness.Diff(bare, r, again); d != "" {
-			j.v.diff += fmt.Sprintf("run %d of %q, %s then %s:\n%s\n", n+1, j.call, j.v.first, j.v.second, d)
+		wrong := func(ref *reference) string { return harness.Diff(ref.first, r, ref.again) }
+		if n != j.bare && !slices.ContainsFunc(j.right, func(ref *reference) bool { return wrong(ref) == "" }) {
+			j.v.diff += fmt.Sprintf("run %d of %q, %s then %s:\n%s\n", n+1, j.call, j.v.first, j.v.second, wrong(j.right[0]))
 		}
 	}
 }

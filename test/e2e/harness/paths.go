@@ -7,11 +7,11 @@ import (
 )
 
 // pathsMode is the variable that says in which mode of paths the tests run that do not ask
-// for one themselves; where it is not set, that is the product's default.
+// for one themselves; where it is not set, that is the product's default, relocatable.
 const pathsMode = "CACHEPOT_TEST_PATHS_MODE"
 
 // Relocatable reports whether instances that ask for no mode of paths have relocatable ones.
-func Relocatable() bool { return os.Getenv(pathsMode) == "relocatable" }
+func Relocatable() bool { return os.Getenv(pathsMode) != "exact" }
 
 // Project makes base a checkout where paths are relocatable, so that all that lies in it is
 // one project, and returns what stands before a bare compiler whose products are those that

@@ -121,8 +121,7 @@ func runCases(t *testing.T, cases []testCase) {
 // settled is longer than the tick of the clock that files are stamped by.
 const settled = 12 * time.Millisecond
 
-// run runs the history bare and through the wrapper. Where they differ, the bare
-// one is run once more, to tell what is random even so.
+// run runs the history bare and through the wrapper.
 func (c *testCase) run(t *testing.T, cc string, i *harness.Instance) {
 	t.Helper()
 	root := shared.place()
@@ -131,31 +130,18 @@ func (c *testCase) run(t *testing.T, cc string, i *harness.Instance) {
 		h.play(on)
 		return h
 	}
-	bare := played(shared.bare(cc), nil)
-	for n := range c.steps {
-		if strings.HasPrefix(c.steps[n].want, "!") && harness.Same(bare.results[n-1], bare.results[n]) {
+	bare := &reference{first: played(shared.bare(cc), nil), play: func() *history { return played(shared.bare(cc), nil) }}
+	for n, r := range bare.first.results {
+		if strings.HasPrefix(c.steps[n].want, "!") && harness.Same(bare.first.results[n-1], r) {
 			t.Fatalf("step %d: the bare compiler gives the same as before: the case proves nothing", n+1)
 		}
 	}
 	potted := played(i.Wrapper+" "+cc, i)
-	var again, exact *history
+	exact := &reference{play: func() *history { return played(cc, nil) }}
 	for n, r := range potted.results {
-		d := harness.Diff(bare.results[n], r, nil)
-		if d != "" {
-			if again == nil {
-				again = played(shared.bare(cc), nil)
-			}
-			d = harness.Diff(bare.results[n], r, again.results[n])
-		}
-		if d != "" && shared.mapped != "" { // a call that cannot be moved by its words is run as it is
-			if exact == nil {
-				exact = played(cc, nil)
-			}
-			if harness.Diff(exact.results[n], r, nil) == "" {
-				d = ""
-			}
-		}
-		if d != "" {
+		d := bare.diff(n, r)
+		// A call whose words say that it cannot be moved is run as it is.
+		if d != "" && (shared.mapped == "" || exact.diff(n, r) != "") {
 			t.Errorf("WRONG at %s\n%s", potted.where(n), d)
 		}
 		if want := strings.TrimPrefix(c.steps[n].want, "!"); !fits(want, potted.outcomes[n]) {
@@ -163,6 +149,28 @@ func (c *testCase) run(t *testing.T, cc string, i *harness.Instance) {
 		}
 	}
 	_ = os.RemoveAll(root)
+}
+
+// reference is a history of the bare compiler. It is played once more where something
+// differs from it, to tell what is random even so.
+type reference struct {
+	play         func() *history
+	first, again *history // nil: not played yet
+}
+
+// diff says how a result differs from that of step n.
+func (r *reference) diff(n int, got *harness.Result) string {
+	if r.first == nil {
+		r.first = r.play()
+	}
+	d := harness.Diff(r.first.results[n], got, nil)
+	if d == "" {
+		return ""
+	}
+	if r.again == nil {
+		r.again = r.play()
+	}
+	return harness.Diff(r.first.results[n], got, r.again.results[n])
 }
 
 // history is one run of a case.

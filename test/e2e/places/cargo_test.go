@@ -220,7 +220,7 @@ func user(t *testing.T, base, name string, extra ...string) *harness.Instance {
 		}
 	}
 	path := filepath.Join(home, "bin") + ":" + filepath.Join(tools, "bin") + ":/usr/local/bin:/usr/bin:/bin"
-	extra = append(extra, "CACHEPOT_PATHS_MODE=relocatable", "HOME="+home, "CARGO_HOME="+home+"/.cargo", "RUSTUP_HOME="+home+"/.rustup", "PATH="+path)
+	extra = append(extra, "HOME="+home, "CARGO_HOME="+home+"/.cargo", "RUSTUP_HOME="+home+"/.rustup", "PATH="+path)
 	i, err := product.NewInstance(extra...)
 	if err != nil {
 		t.Fatal(err)

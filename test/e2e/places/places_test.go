@@ -202,7 +202,7 @@ func lay(t *testing.T, base, place string, files map[string]string) (root, dir s
 
 func newInstance(t *testing.T, settings ...string) *harness.Instance {
 	t.Helper()
-	i, err := product.NewInstance(append(settings, "CACHEPOT_PATHS_MODE=relocatable")...)
+	i, err := product.NewInstance(settings...)
 	if err != nil {
 		t.Fatal(err)
 	}

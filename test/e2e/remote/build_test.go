@@ -46,6 +46,17 @@ func makeIn(t *testing.T, dir string, env []string, prefix string) (map[string]s
 	return built(t, dir, isBuilt), r
 }
 
+// before returns what is put before a compiler that makes in the project dir what cachepot
+// promises to deliver there.
+func before(t *testing.T, dir string) string {
+	t.Helper()
+	mapped, err := product.Project(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimLeft(mapped+" ", " ")
+}
+
 // TestC: a C project that nobody has seen before is compiled by the service, to the
 // bytes, messages and modes of a compile here; a second client does so again; after
 // a change the project is compiled from what is known of it.
@@ -56,7 +67,8 @@ func TestC(t *testing.T) {
 	// The file that .incbin names is no text that anybody looks through: it is found by
 	// a compile here, and known then.
 	first := newClient(t, tolerant(e.url()))
-	bare, plain := makeIn(t, dir, first.Env, "")
+	mapped := before(t, dir)
+	bare, plain := makeIn(t, dir, first.Env, mapped)
 	got, r := makeIn(t, dir, first.Env, first.Wrapper+" ")
 	same(t, "first build", bare, got)
 	if r.code != 0 || messages(r) != messages(plain) {
@@ -72,7 +84,7 @@ func TestC(t *testing.T) {
 
 	write(t, dir, map[string]string{"inc/a.h": "#include <stdio.h>\n#include <limits.h>\n#include \"new.h\"\n#define N 5\n",
 		"inc/new.h": "#include <signal.h>\n", "src/d.bin": "other bytes"})
-	bare, _ = makeIn(t, dir, first.Env, "")
+	bare, _ = makeIn(t, dir, first.Env, mapped)
 	strictly := append(first.Env[:len(first.Env):len(first.Env)], "CACHEPOT_DIST_FALLBACK=fail")
 	stop(t, first)
 	got, r = makeIn(t, dir, strictly, first.Wrapper+" ")
@@ -83,7 +95,7 @@ func TestC(t *testing.T) {
 
 	write(t, dir, map[string]string{"src/d.S": "#include \"../src/local.h\"\n.text\n.globl d\nd:\n .long LOCAL\n"})
 	second := newClient(t, strict(e.url()))
-	bare, _ = makeIn(t, dir, second.Env, "")
+	bare, _ = makeIn(t, dir, second.Env, mapped)
 	got, r = makeIn(t, dir, second.Env, second.Wrapper+" ")
 	if r.code != 0 {
 		t.Fatalf("second client: %s", r.stderr)
@@ -106,9 +118,10 @@ func TestClang(t *testing.T) {
 		r := run(t, dir, c.Env, "make", "-j2", "CC="+prefix+"clang", "CXX="+prefix+"clang++")
 		return built(t, dir, isBuilt), r
 	}
+	mapped := before(t, dir)
 	for i, header := range []string{files["inc/a.h"], "#include <stdio.h>\n#include <limits.h>\n#define N 5\n"} {
 		write(t, dir, map[string]string{"inc/a.h": header})
-		bare, plain := clang("")
+		bare, plain := clang(mapped)
 		got, r := clang(c.Wrapper + " ")
 		same(t, "build", bare, got)
 		if r.code != 0 || r.stderr != plain.stderr {

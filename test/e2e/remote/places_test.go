@@ -10,7 +10,7 @@ import (
 func TestPlaces(t *testing.T) {
 	e := startEngine(t)
 	base := scratch(t)
-	c := newClient(t, strict(e.url())+"[paths]\nmode = \"relocatable\"\n")
+	c := newClient(t, strict(e.url()))
 	files := map[string]string{
 		"p/Makefile": "", "p/inc/a.h": "#include <stdio.h>\n#define N 3\n",
 		"p/src/a.c": "#include \"a.h\"\nint f(void) { return printf(\"%d\", N); }\n",
@@ -56,7 +56,7 @@ func TestNames(t *testing.T) {
 func TestCratesInPlaces(t *testing.T) {
 	e := startEngine(t)
 	base := scratch(t)
-	c := newClient(t, strict(e.url())+"[paths]\nmode = \"relocatable\"\n")
+	c := newClient(t, strict(e.url()))
 	for i, place := range []string{"one", "two"} {
 		dir := filepath.Join(base, place)
 		write(t, dir, crates())
