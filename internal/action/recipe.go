@@ -23,6 +23,9 @@ type Recipe struct {
 	// Roots are the directories that the action names by fixed places, and where they
 	// lay when it ran.
 	Roots []RecipeRoot
+	// Located is why the result is for its own directory alone, "" where it is not, or
+	// where that is not known.
+	Located string
 }
 
 // RecipeRoot is one such directory.
@@ -42,7 +45,7 @@ type RecipeLink struct{ Path, Target string }
 //
 //	recipe  = "RC3" digest(request) digest(toolchain) text(part) digest(pathset)
 //	          list(args) list(env) text(dir) list(outputs)
-//	          count file* count link* list(dirs) count root*
+//	          count file* count link* list(dirs) count root* [ text(located) ]
 //	file    = text(path) digest byte(executable)
 //	link    = text(path) text(target)
 //	root    = text(place) text(real)
@@ -79,6 +82,9 @@ func (r *Recipe) Encode() []byte {
 	for _, root := range r.Roots {
 		b = appendText(appendText(b, root.Place), root.Real)
 	}
+	if r.Located != "" {
+		b = appendText(b, r.Located)
+	}
 	return b
 }
 
@@ -100,6 +106,9 @@ func DecodeRecipe(b []byte) (*Recipe, error) {
 	r.Dirs = rd.list()
 	for n := rd.count(); n > 0 && !rd.bad; n-- {
 		r.Roots = append(r.Roots, RecipeRoot{rd.text(), rd.text()})
+	}
+	if len(rd.b) > 0 {
+		r.Located = rd.text()
 	}
 	if rd.bad || len(rd.b) != 0 {
 		return nil, errRecipe

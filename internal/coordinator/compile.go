@@ -27,7 +27,7 @@ type job struct {
 	faces   []*face          // the shared one first, if there is one; the located one last
 	req     *request         // of the located face
 	places  *compiler.Places // of inv, where calls are shared between places
-	located string           // why there is no shared face
+	located string           // why there is no shared face, or nothing is stored under it
 	maps    []string         // arguments that have the compiler write names for the roots
 	recache bool             // compile and replace what is stored
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/cachepot/cachepot/internal/action"
 	"github.com/cachepot/cachepot/internal/compiler"
 	"github.com/cachepot/cachepot/internal/digest"
+	"github.com/cachepot/cachepot/internal/result"
 	"github.com/cachepot/cachepot/internal/wire"
 )
 
@@ -17,6 +18,7 @@ import (
 type Explanation struct {
 	Note    Note     `json:"call"`
 	Verdict string   `json:"verdict"`
+	Place   string   `json:"place,omitempty"`   // why it is, or was, for one directory alone, and what would witness more
 	Changes []string `json:"changes,omitempty"` // since the nearest earlier compile
 }
 
@@ -42,11 +44,11 @@ func (s *Server) ExplainLast(ctx context.Context) (*Explanation, error) {
 		return x, nil
 	}
 	x.Changes = inRealPlaces(s.nearest(ctx, n.Subject, n.Recipe, now), now)
-	if n.Reason != "" {
-		x.Verdict += "; " + n.Reason
-	}
 	if x.Changes == nil {
 		x.Verdict = "miss: the first compile of this source here"
+	}
+	if n.Reason != "" {
+		x.Place = n.Reason + witnesses(n.Reason)
 	}
 	return x, nil
 }
@@ -65,20 +67,76 @@ func (s *Server) ExplainCall(ctx context.Context, msg *wire.Request) (*Explanati
 	}
 	if _, e, id := j.find(ctx); e != nil {
 		x.Verdict = "hit: action " + id.Hex()
+		x.Place = s.placeOf(ctx, e)
 		return x, nil
 	}
 	x.Verdict = "miss"
+	x.Place = j.bound(ctx)
 	for _, id := range s.recipes(ctx, j.subject()) {
-		if old := s.loadRecipe(ctx, id); old != nil {
+		old := s.loadRecipe(ctx, id)
+		switch {
+		case old == nil:
+		case old.Located != "" && old.Command.Dir != j.call.Dir:
+			if x.Place == "" {
+				x.Place = "what was compiled in " + old.Command.Dir + " is " + alone + old.Located
+			}
+		default:
 			if c, ok := j.changesSince(ctx, old); ok && (x.Changes == nil || len(c) < len(x.Changes)) {
 				x.Changes = c
 			}
 		}
 	}
-	if x.Changes == nil {
+	if x.Changes == nil && x.Place == "" {
 		x.Verdict = "miss: nothing like it has been compiled here"
 	}
 	return x, nil
+}
+
+// alone is how the reason begins for which a result is for one directory.
+const alone = "stored for this directory alone: "
+
+// witnesses returns what would have a result serve other directories that is for one
+// alone for the reason why, "" where nothing would.
+func witnesses(why string) string {
+	if !strings.HasSuffix(why, unproven) {
+		return ""
+	}
+	return "; the first compile in another directory is the witness, or \"cachepot verify\", or the coordinator itself while nobody compiles"
+}
+
+// placeOf says why a stored result is for its own directory alone, "" where it serves others.
+func (s *Server) placeOf(ctx context.Context, e *result.Result) string {
+	if e.Bound != nil && s.witnesses.Moves(ctx, e.Bound.Macros) {
+		return alone + errMoves.Error()
+	}
+	if e.Bound != nil && !s.proven(ctx, e.Bound) {
+		return alone + unproven + witnesses(unproven)
+	}
+	if r := s.loadRecipe(ctx, e.Recipe); r != nil && r.Located != "" {
+		return alone + r.Located
+	}
+	return ""
+}
+
+// bound says whether there is a result of the call that was made elsewhere and does not
+// serve here, and why.
+func (j *job) bound(ctx context.Context) string {
+	f := j.faces[0]
+	f.req.mu.Lock()
+	defer f.req.mu.Unlock()
+	for _, k := range f.req.known {
+		for _, id := range []digest.Digest{k.silent, k.loud} {
+			e := j.s.loadEntry(ctx, id)
+			switch {
+			case e == nil || f.holds(ctx, e):
+			case j.s.witnesses.Moves(ctx, e.Bound.Macros):
+				return "what was compiled elsewhere is " + alone + errMoves.Error()
+			default:
+				return "what was compiled elsewhere is " + alone + unproven + "; this compile is the witness"
+			}
+		}
+	}
+	return ""
 }
 
 // changesSince compares the call as it is now with an earlier compile, over the
@@ -159,6 +217,9 @@ func (s *Server) lookedAt(ctx context.Context, r *action.Recipe) *action.PathSet
 func (x *Explanation) Write(w io.Writer) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n  in %s\n%s\n", strings.Join(x.Note.Argv, " "), x.Note.Dir, x.Verdict)
+	if x.Place != "" {
+		fmt.Fprintf(&b, "%s\n", x.Place)
+	}
 	for _, c := range x.Changes {
 		fmt.Fprintf(&b, "  - %s\n", c)
 	}

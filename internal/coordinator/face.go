@@ -228,7 +228,9 @@ func (f *face) command(env []string) *action.Command {
 func (f *face) recipe(k *known, cmd *action.Command) *action.Recipe {
 	r := &action.Recipe{Request: f.req.id, Toolchain: f.tool, Part: f.j.inv.Part, PathSet: k.id, Command: *cmd}
 	k.snap.AddTo(through(writer{r}, f.places))
-	if f.places != nil {
+	if f.places == nil {
+		r.Located = f.j.located
+	} else {
 		for _, root := range f.places.Roots() {
 			r.Roots = append(r.Roots, action.RecipeRoot{Place: root.Fixed, Real: root.Real})
 		}

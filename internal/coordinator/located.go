@@ -36,6 +36,7 @@ func (j *job) faceOf(m *made, n *Note) (*face, map[int][]byte, error) {
 			return f, texts, nil
 		}
 	}
+	j.located = why
 	j.stay(why, n)
 	return located, nil, nil
 }
@@ -43,7 +44,7 @@ func (j *job) faceOf(m *made, n *Note) (*face, map[int][]byte, error) {
 // stay counts why a result is for this directory alone.
 func (j *job) stay(why string, n *Note) {
 	j.s.Stats.Do(func(c *stats.Counters) { c.Located.Add(why) })
-	n.Reason = "stored for this directory alone: " + why
+	n.Reason = alone + why
 }
 
 // leadsOut is why a call is located that goes from one directory of it to another, or

@@ -219,7 +219,8 @@ func (j *job) store(ctx context.Context, m *made, b *beginning, n *Note) (*resul
 	}
 	err = f.publish(ctx, e, paths, snap, n)
 	if errors.Is(err, errMoves) {
-		j.stay(errMoves.Error(), n)
+		j.located = errMoves.Error()
+		j.stay(j.located, n)
 		if e.Outputs, err = j.publish(ctx, m.outputs, nil); err != nil {
 			return nil, nil, err
 		}
