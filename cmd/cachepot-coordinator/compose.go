@@ -43,7 +43,7 @@ func compose(c *config.Config, env []string, log *slog.Logger) (*coordinator.Ser
 	if err != nil {
 		return nil, nil, err
 	}
-	engine, err := remote(c)
+	engine, err := remote(c, log)
 	if err != nil {
 		return nil, nil, err
 	}

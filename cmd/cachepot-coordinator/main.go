@@ -60,7 +60,7 @@ func load(env []string) (*config.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c, c.Require()
+	return c, c.Require("dist")
 }
 
 func host(dir string) config.Host {

@@ -1,28 +1,33 @@
 package main
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"strings"
 
 	"github.com/cachepot/cachepot/internal/config"
 	"github.com/cachepot/cachepot/internal/coordinator"
+	"github.com/cachepot/cachepot/internal/dist/client"
+	"github.com/cachepot/cachepot/internal/dist/reach"
 	"github.com/cachepot/cachepot/internal/reapi"
 	"github.com/cachepot/cachepot/internal/version"
 )
 
 // remote returns where c has misses compiled, nil where that is here. It does not
 // connect.
-func remote(c *config.Config) (*coordinator.Remote, error) {
+func remote(c *config.Config, log *slog.Logger) (*coordinator.Remote, error) {
 	d := c.Dist
 	if d == nil {
 		return nil, nil
 	}
 	address, secure := d.Remote()
 	if address == "" {
-		return nil, nil
+		return cluster(d, log)
 	}
 	rc := reapi.Config{Address: address, Instance: d.Instance, Agent: "cachepot/" + version.Version}
 	for _, h := range d.Headers {
@@ -44,6 +49,37 @@ func remote(c *config.Config) (*coordinator.Remote, error) {
 	}
 	return &coordinator.Remote{Engine: client, URL: d.SchedulerURL, Believe: d.Trust == config.TrustEngine,
 		Strict: d.Fallback == config.FallbackFail, Properties: d.Properties}, nil
+}
+
+// cluster returns the workers of a scheduler, nil where none is configured.
+func cluster(d *config.Dist, log *slog.Logger) (*coordinator.Remote, error) {
+	if d.SchedulerURL == "" {
+		return nil, nil
+	}
+	sc := reach.Config{URL: d.SchedulerURL, Agent: "cachepot/" + version.Version}
+	if d.TLS != nil {
+		sc.CA = d.TLS.CA
+	}
+	if d.Auth != nil {
+		if d.Auth.Type == config.AuthMozilla {
+			return nil, errors.New("dist.auth.type: mozilla is not built; allowed: token")
+		}
+		sc.Token = d.Auth.Token.Reveal()
+	}
+	strict := d.Fallback == config.FallbackFail
+	engine := client.New(client.Config{Scheduler: sc, Patient: strict, Log: log})
+	return &coordinator.Remote{
+		Engine: engine, URL: d.SchedulerURL, Strict: strict,
+		// Only workers of the scheduler's write to their caches, after they have executed.
+		Believe: true,
+		Cluster: func(ctx context.Context) (*coordinator.ClusterStatus, error) {
+			s, err := engine.Status(ctx)
+			if err != nil {
+				return nil, err
+			}
+			return &coordinator.ClusterStatus{Workers: s.Workers, CPUs: s.CPUs, InProgress: s.InProgress}, nil
+		},
+	}, nil
 }
 
 // tlsConfig returns how TLS is spoken. files may be nil.

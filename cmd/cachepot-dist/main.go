@@ -4,6 +4,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -44,8 +45,8 @@ func (p *program) run(args []string) int {
 	root.SetArgs(args)
 	root.SetOut(p.stdout)
 	root.SetErr(p.stderr)
-	root.AddCommand(p.auth())
-	if err := root.Execute(); err != nil {
+	root.AddCommand(p.auth(), p.scheduler(), p.status())
+	if err := root.ExecuteContext(context.Background()); err != nil {
 		fmt.Fprintf(p.stderr, "cachepot-dist: error: %s\n", strings.ReplaceAll(err.Error(), "\n", "\ncachepot-dist: "))
 		return exitFailed
 	}

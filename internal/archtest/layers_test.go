@@ -63,7 +63,15 @@ func layers() []layer {
 		{pkg: "result", ours: []string{"digest"}, modules: []string{modREAPI, modProto}},
 		{pkg: "witness", ours: []string{"digest", "storage"}},
 		{pkg: "sandbox", modules: []string{modSys}},
+		{pkg: "lease", ours: []string{"digest"}, modules: []string{modJWT}},
 		{pkg: "reapi", ours: []string{"digest", "action"}, modules: []string{modREAPI, modProto, modGRPC, modBytes, modOps, modZstd}},
+		// Distribution: what a scheduler, its workers and its clients share, and each of them.
+		{pkg: "dist/distpb", modules: []string{modProto, modGRPC}},
+		{pkg: "dist/reach", modules: []string{modGRPC}},
+		{pkg: "dist/scheduler", pure: true},
+		{pkg: "dist/broker", ours: []string{"config", "auth", "lease", "dist/distpb", "dist/scheduler"}, modules: []string{modGRPC}},
+		{pkg: "dist/register", ours: []string{"lease", "dist/distpb", "dist/reach"}, modules: []string{modGRPC}},
+		{pkg: "dist/client", ours: []string{"digest", "reapi", "dist/distpb", "dist/reach"}, modules: []string{modGRPC}},
 		// Families: one leaf interface each, implementations that do not know each other.
 		{pkg: "compiler/cfamily", ours: []string{"digest", "action", "compiler"}},
 		{pkg: "compiler/gcc", ours: []string{"digest", "action", "compiler", "compiler/cfamily"}},
@@ -82,8 +90,8 @@ func layers() []layer {
 		{pkg: "coordinator", ours: []string{"digest", "result", "wire", "action", "compiler", "storage", "stats", "filestate", "cas", "tree", "toolchain", "roots", "witness", "reapi"}, modules: []string{modREAPI, modProto, modSys}},
 		{pkg: "cli", ours: []string{"audit", "safefile", "wire", "rendezvous", "spawn", "config", "stats", "coordinator", "version"}, modules: []string{modCobra, modTerm}},
 		{pkg: "cmd/cachepot", ours: []string{"wrapper"}},
-		{pkg: "cmd/cachepot-coordinator", ours: []string{"digest", "place", "action", "wire", "rendezvous", "logging", "safefile", "spawn", "config", "compiler", "compiler/*", "storage", "storage/*", "stats", "filestate", "cas", "toolchain", "watch", "audit", "coordinator", "cli", "roots", "reapi", "version"}, modules: []string{modSys}},
-		{pkg: "cmd/cachepot-dist", ours: []string{"version", "logging", "safefile", "config", "auth"}, modules: []string{modCobra, modSys}},
+		{pkg: "cmd/cachepot-coordinator", ours: []string{"digest", "place", "action", "wire", "rendezvous", "logging", "safefile", "spawn", "config", "compiler", "compiler/*", "storage", "storage/*", "stats", "filestate", "cas", "toolchain", "watch", "audit", "coordinator", "cli", "roots", "reapi", "version", "dist/reach", "dist/client"}, modules: []string{modSys}},
+		{pkg: "cmd/cachepot-dist", ours: []string{"version", "logging", "safefile", "config", "auth", "dist/broker"}, modules: []string{modCobra, modSys}},
 	}
 }
 

@@ -27,28 +27,27 @@ var ErrRefused = errors.New("not let in")
 type Clients struct {
 	open  bool
 	token [sha256.Size]byte // digest of it
-	realm string
 }
 
 // NewClients returns what c says. Its type has been checked by config.
 func NewClients(c config.ClientAuth) *Clients {
-	return &Clients{open: c.Type == config.AuthInsecure, token: sha256.Sum256([]byte(c.Token.Reveal())), realm: c.Realm}
+	return &Clients{open: c.Type == config.AuthInsecure, token: sha256.Sum256([]byte(c.Token.Reveal()))}
 }
 
-// Check returns the realm of the client that sent the authorization header, "Bearer
-// TOKEN", or an error that is ErrRefused.
-func (c *Clients) Check(header string) (realm string, err error) {
+// Check returns an error that is ErrRefused unless the authorization header, "Bearer
+// TOKEN", is that of a client.
+func (c *Clients) Check(header string) error {
 	if c.open {
-		return c.realm, nil
+		return nil
 	}
 	token, err := bearer(header)
 	if err != nil {
-		return "", err
+		return err
 	}
 	if !same(token, c.token) {
-		return "", fmt.Errorf("%w: wrong token; it is to be that of client_auth", ErrRefused)
+		return fmt.Errorf("%w: wrong token; it is to be that of client_auth", ErrRefused)
 	}
-	return c.realm, nil
+	return nil
 }
 
 // maxToken is the longest token that is looked at, in bytes.

@@ -13,6 +13,7 @@ import (
 //
 //	{"Disabled": "disabled"}
 //	{"NotConnected": [url, why]}
+//	{"SchedulerStatus": [url, {"num_workers": workers, "num_cpus": jobs at a time, "in_progress": jobs}]}
 //	{"EngineStatus": [url, {"executes": true, "in_progress": calls}]}
 func distStatus(_ *cobra.Command, e *Env) error {
 	c, err := e.Load()
@@ -40,6 +41,9 @@ func distStatus(_ *cobra.Command, e *Env) error {
 		return e.printStatus("NotConnected", []any{reply.Remote.URL, reply.Remote.Error})
 	}
 	r := reply.Remote
+	if r.Cluster != nil {
+		return e.printStatus("SchedulerStatus", []any{r.URL, r.Cluster})
+	}
 	return e.printStatus("EngineStatus", []any{r.URL, map[string]any{"executes": r.Executes, "in_progress": r.Running}})
 }
 

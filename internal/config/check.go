@@ -1,6 +1,7 @@
 package config
 
 import (
+	"net/url"
 	"slices"
 	"strings"
 )
@@ -120,6 +121,7 @@ func (l *loader) checkDist() {
 	if ok && l.config.Dist != nil {
 		if address, secure = l.config.Dist.Remote(); address == "" {
 			l.config.needs = append(l.config.needs, Need{"dist", at})
+			l.checkScheduler(at)
 		}
 	}
 	if l.config.Dist == nil || l.config.Dist.TLS == nil {
@@ -127,10 +129,26 @@ func (l *loader) checkDist() {
 	}
 	t := l.config.Dist.TLS
 	switch at := l.sections["dist.tls"]; {
-	case !secure:
-		l.problem(at.error("goes with a dist.scheduler_url of grpcs:// only"))
+	case !secure && !strings.HasPrefix(l.config.Dist.SchedulerURL, "https://"):
+		l.problem(at.error("goes with a dist.scheduler_url of grpcs:// or https:// only"))
+	case !secure && (t.Certificate != "" || t.Key != ""):
+		l.problem(at.error("has a certificate, which goes with a dist.scheduler_url of grpcs:// only"))
 	case (t.Certificate == "") != (t.Key == ""):
 		l.problem(at.error("needs both dist.tls.certificate and dist.tls.key, or neither"))
+	}
+}
+
+// checkScheduler looks at what goes with no scheduler of ours.
+func (l *loader) checkScheduler(at origin) {
+	d := l.config.Dist
+	for key, given := range map[string]bool{"dist.trust": d.Trust == TrustEngine, "dist.instance": d.Instance != "",
+		"dist.headers": len(d.Headers) > 0, "dist.properties": len(d.Properties) > 0} {
+		if given {
+			l.problem(l.set[l.schema.keys[key]].error("goes with a dist.scheduler_url of grpc:// or grpcs:// only"))
+		}
+	}
+	if u, err := url.Parse(l.config.Dist.SchedulerURL); err == nil && strings.Trim(u.Path, "/") != "" {
+		l.problem(at.error(shown(u.String()) + " has a path; a scheduler lies at none"))
 	}
 }
 

@@ -381,7 +381,7 @@ key = "/k.pem"
 		t.Errorf("needs %v", c.Needs())
 	}
 	for text, want := range map[string]string{
-		"scheduler_url = \"grpc://h:1\"\n[dist.tls]\nca = \"/c\"\n":   "goes with a dist.scheduler_url of grpcs:// only",
+		"scheduler_url = \"grpc://h:1\"\n[dist.tls]\nca = \"/c\"\n":   "goes with a dist.scheduler_url of grpcs:// or https:// only",
 		"scheduler_url = \"grpcs://h:1\"\n[dist.tls]\nkey = \"/c\"\n": "needs both",
 		"headers = [\"s3cret\"]\n":                                    "has one that is no header",
 		"headers = [\"a b: s3cret\"]\n":                               "has one that is no header",

@@ -15,7 +15,6 @@ type ClientAuth struct {
 	Type           AuthType // AuthToken or AuthInsecure
 	Token          Secret   // with AuthToken
 	RequiredGroups []string // with AuthMozilla, which is not built
-	Realm          string   // of all who show the token
 }
 
 // WorkerAuth is how workers show a scheduler who they are.
@@ -94,9 +93,6 @@ func schedulerSettings() []Setting {
 		{Key: "client_auth.required_groups", Kind: KindWords,
 			Doc:   "For type `mozilla`, which is not built.",
 			field: func(t target) any { return &t.servers.scheduler.ClientAuth.RequiredGroups }},
-		{Key: "client_auth.realm",
-			Doc:   "Name of the part of each worker's store that these clients share. Without it they share the one without a name.",
-			field: func(t target) any { return &t.servers.scheduler.ClientAuth.Realm }},
 		{Key: "worker_auth.type", Kind: KindChoice, Choices: "jwt_hs256 token DANGEROUSLY_INSECURE", Required: true,
 			Doc:   "How workers show who they are. `DANGEROUSLY_INSECURE`, not at all, goes with the loopback interface only.",
 			field: func(t target) any { return &t.servers.scheduler.WorkerAuth.Type }},

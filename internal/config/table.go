@@ -31,7 +31,7 @@ func distSettings() []Setting {
 			Doc:   "Platform properties that the Remote Execution service wants, in place of cachepot's own.",
 			field: func(t target) any { return &t.dist().Properties }},
 		{Key: "dist.tls.ca", Kind: KindPath,
-			Doc:   "File with the certificates, in PEM, that `grpcs://` trusts in place of the system's.",
+			Doc:   "File with the certificates, in PEM, that `grpcs://` or `https://` trusts in place of the system's.",
 			field: func(t target) any { return &t.tls().CA }},
 		{Key: "dist.tls.certificate", Kind: KindPath,
 			Doc:   "File with the client's own certificate, in PEM.",

@@ -36,6 +36,8 @@ type Remote struct {
 	// Properties are what the engine wants to be told of the platform, as "name=value";
 	// nil: what actions say by themselves.
 	Properties []string
+	// Cluster says how a scheduler and its workers are doing; nil where the engine has none.
+	Cluster func(ctx context.Context) (*ClusterStatus, error)
 
 	running atomic.Int64 // calls under way
 	mu      sync.Mutex   // guards all below
@@ -121,17 +123,34 @@ func (r *Remote) failed(err error) {
 	}
 }
 
+// ClusterStatus is how many workers a scheduler has, how many jobs these take at a time, and
+// how many run, of all clients.
+type ClusterStatus struct {
+	Workers    int `json:"num_workers"`
+	CPUs       int `json:"num_cpus"`
+	InProgress int `json:"in_progress"`
+}
+
 // RemoteStatus is how an engine is doing.
 type RemoteStatus struct {
 	URL      string `json:"url"`
 	Executes bool   `json:"executes"`
 	Running  int64  `json:"in_progress"`
 	Error    string `json:"error,omitempty"` // why it does not execute
+	// Cluster is nil where the engine is none of a scheduler.
+	Cluster *ClusterStatus `json:"cluster,omitempty"`
 }
 
 // Status probes the engine, where that was not done, and says how it is doing.
 func (r *Remote) Status(ctx context.Context, isa string) *RemoteStatus {
 	s := &RemoteStatus{URL: r.URL, Running: r.running.Load()}
+	if r.Cluster != nil {
+		var err error
+		if s.Cluster, err = r.Cluster(ctx); err != nil {
+			s.Error = err.Error()
+		}
+		return s
+	}
 	if err := r.ready(ctx, isa); err != nil {
 		s.Error = err.Error()
 	} else {

@@ -25,6 +25,9 @@ type Config struct {
 	// Headers are sent with every call, as name and value in turn. They may hold
 	// secrets: nothing prints them.
 	Headers []string
+	// Credentials add to the headers of each call what is known only when it is made; nil:
+	// nothing.
+	Credentials credentials.PerRPCCredentials
 	// Agent is what the client calls itself.
 	Agent string
 }
@@ -75,14 +78,18 @@ func dial(c Config) (*grpc.ClientConn, error) {
 	if c.TLS != nil {
 		secure = credentials.NewTLS(c.TLS)
 	}
-	conn, err := grpc.NewClient("passthrough:///"+c.Address,
+	options := []grpc.DialOption{
 		grpc.WithTransportCredentials(secure),
 		grpc.WithContextDialer(connect),
 		grpc.WithUserAgent(c.Agent),
 		grpc.WithInitialWindowSize(streamWindow),
 		grpc.WithInitialConnWindowSize(connectionWindow),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage)),
-	)
+	}
+	if c.Credentials != nil {
+		options = append(options, grpc.WithPerRPCCredentials(c.Credentials))
+	}
+	conn, err := grpc.NewClient("passthrough:///"+c.Address, options...)
 	if err != nil {
 		return nil, fmt.Errorf("set up connection to %s: %w", c.Address, err)
 	}

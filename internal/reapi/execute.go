@@ -22,6 +22,9 @@ type Job struct {
 	// Believe takes a result that the service has from an earlier execution. Its
 	// cache may have been written by anybody.
 	Believe bool
+	// Affinity names what many actions have in common that is large: their toolchain. Where
+	// there is a choice of places, one that has it is better.
+	Affinity string
 }
 
 // Result is what the service says came of an action. Only what is fetched by

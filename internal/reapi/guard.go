@@ -6,6 +6,7 @@ import (
 
 	repb "github.com/bazelbuild/remote-apis/build/bazel/remote/execution/v2"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 )
 
 const (
@@ -48,6 +49,13 @@ func (c *Client) guarded(ctx context.Context, do func(context.Context) error) er
 	default:
 	}
 	return err
+}
+
+// Alive reports whether the service can be reached and answers a simple question, if only
+// by saying no, before ctx is done.
+func (c *Client) Alive(ctx context.Context) bool {
+	_, err := repb.NewCapabilitiesClient(c.calls).GetCapabilities(c.outgoing(ctx), &repb.GetCapabilitiesRequest{InstanceName: c.config.Instance})
+	return ctx.Err() == nil && status.Code(err) != codes.Unavailable
 }
 
 // answers reports whether the service answers a simple question in time, if only by

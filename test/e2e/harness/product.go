@@ -1,4 +1,4 @@
-// Package harness runs the product's two programs in end-to-end tests: it builds
+// Package harness runs the product's programs in end-to-end tests: it builds
 // them, gives each test a coordinator with directories of its own, and compares
 // what a command leaves behind with and without the wrapper. Only tests below
 // test/e2e import it.
@@ -14,7 +14,7 @@ import (
 	"sync"
 )
 
-// Product is the two programs, built from this tree when they are first needed.
+// Product is the programs, built from this tree when they are first needed.
 // The zero value is ready; TestMain owns it and calls Remove at the end.
 type Product struct {
 	once sync.Once
@@ -30,10 +30,10 @@ type Product struct {
 // Use takes programs that lie in dir already instead of building them.
 func (p *Product) Use(dir string) { p.once.Do(func() { p.used = dir }) }
 
-// Wrapper returns the path of the wrapper; the coordinator lies beside it.
+// Wrapper returns the path of the wrapper; the other programs lie beside it.
 func (p *Product) Wrapper() (string, error) {
 	p.once.Do(func() {
-		p.dir, p.err = build("cmd/cachepot", "cmd/cachepot-coordinator")
+		p.dir, p.err = build("cmd/cachepot", "cmd/cachepot-coordinator", "cmd/cachepot-dist")
 		p.used = p.dir
 	})
 	return filepath.Join(p.used, "cachepot"), p.err

@@ -1,0 +1,90 @@
+package cluster
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/cachepot/cachepot/internal/dist/reach"
+	"github.com/cachepot/cachepot/internal/dist/register"
+)
+
+// engineDir is where scripts/install puts the service's programs.
+const engineDir = "../../../.work/engine"
+
+// engine is a buildbox-casd that is registered at a scheduler. It knows no leases.
+type engine struct {
+	t       *testing.T
+	address string
+	dir     string
+	cmd     *exec.Cmd
+	log     bytes.Buffer
+}
+
+// startEngine starts one with so many slots. It ends with the test.
+func startEngine(t *testing.T, s *scheduler, slots int) *engine {
+	t.Helper()
+	e := &engine{t: t, address: freeAddress(t), dir: scratch(t)}
+	e.start()
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		register.New(register.Config{
+			Scheduler: reach.Config{URL: s.url(), Token: workerToken(t, e.address), Agent: "test"},
+			Address:   e.address, CPUs: slots, Log: slog.New(slog.NewTextHandler(s.log, nil)),
+		}).Run(ctx)
+	}()
+	t.Cleanup(func() {
+		cancel()
+		<-done
+		e.kill()
+		if t.Failed() {
+			t.Logf("the engine says:\n%s", e.log.String())
+		}
+	})
+	return e
+}
+
+func (e *engine) start() {
+	e.t.Helper()
+	dir, err := filepath.Abs(engineDir)
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	program := filepath.Join(dir, "buildbox-casd")
+	if _, err := os.Stat(program); err != nil {
+		e.t.Fatalf("%v; scripts/install check puts it there", err)
+	}
+	e.cmd = exec.Command(program, "--bind", e.address, "--buildbox-run", filepath.Join(dir, "buildbox-run"),
+		"--runner-arg=--staging-mode=copy-or-link", "--jobs", "2", "--quota-high", "4G", "--reserved", "1M", "--log-level", "warning", e.dir)
+	e.cmd.Env = append(os.Environ(), "PATH="+dir+":"+os.Getenv("PATH"))
+	e.cmd.Stdout, e.cmd.Stderr = &e.log, &e.log
+	e.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	if err := e.cmd.Start(); err != nil {
+		e.t.Fatal(err)
+	}
+	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		if c, err := net.Dial("tcp", e.address); err == nil {
+			c.Close()
+			return
+		}
+	}
+	e.t.Fatalf("%s does not listen", program)
+}
+
+func (e *engine) kill() {
+	if e.cmd == nil {
+		return
+	}
+	_ = syscall.Kill(-e.cmd.Process.Pid, syscall.SIGKILL)
+	_ = e.cmd.Wait()
+	e.cmd = nil
+}

@@ -1,0 +1,227 @@
+package cluster
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/cachepot/cachepot/test/e2e/harness"
+)
+
+var product harness.Product
+
+func TestMain(m *testing.M) { os.Exit(product.Main(m)) }
+
+// The tokens of the manual.
+const (
+	clientToken = "my client token"
+	secretKey   = "my secret key"
+)
+
+// server is a process of cachepot-dist, in the foreground.
+type server struct {
+	t    *testing.T
+	name string
+	conf string
+	cmd  *exec.Cmd
+	log  *syncBuffer
+}
+
+// syncBuffer is a log that is read while it is written.
+type syncBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+// Write implements io.Writer.
+func (s *syncBuffer) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *syncBuffer) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
+}
+
+// newServer prepares a server whose file holds text. It ends with the test.
+func newServer(t *testing.T, name, text string) *server {
+	t.Helper()
+	s := &server{t: t, name: name, conf: filepath.Join(scratch(t), name+".conf"), log: &syncBuffer{}}
+	if err := os.WriteFile(s.conf, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		s.kill()
+		if t.Failed() {
+			t.Logf("the %s says:\n%s", name, tail(s.log.String()))
+		}
+	})
+	return s
+}
+
+func tail(text string) string {
+	if len(text) > 8000 {
+		return "..." + text[len(text)-8000:]
+	}
+	return text
+}
+
+// dist returns the path of cachepot-dist.
+func dist(t *testing.T) string {
+	t.Helper()
+	wrapper, err := product.Wrapper()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return filepath.Join(filepath.Dir(wrapper), "cachepot-dist")
+}
+
+// start starts the server, as for the first time or after kill.
+func (s *server) start(env ...string) {
+	s.t.Helper()
+	s.cmd = exec.Command(dist(s.t), s.name, "--config", s.conf)
+	s.cmd.Env = append(append(os.Environ(), "CACHEPOT_NO_DAEMON=1", "CACHEPOT_LOG=debug"), env...)
+	s.cmd.Stdout, s.cmd.Stderr = s.log, s.log
+	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	if err := s.cmd.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// kill ends the server at once, in the middle of whatever it does.
+func (s *server) kill() {
+	if s.cmd == nil {
+		return
+	}
+	_ = syscall.Kill(-s.cmd.Process.Pid, syscall.SIGKILL)
+	_ = s.cmd.Wait()
+	s.cmd = nil
+}
+
+func (s *server) signal(sig syscall.Signal) {
+	s.t.Helper()
+	if err := syscall.Kill(-s.cmd.Process.Pid, sig); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// scheduler is a running scheduler with the file that the manual prints.
+type scheduler struct {
+	*server
+	address string
+}
+
+func (s *scheduler) url() string { return "http://" + s.address }
+
+// bookScheduler is the manual's file for a scheduler at an address.
+func bookScheduler(address string) string {
+	return `# The socket address the scheduler will listen on.
+public_addr = "` + address + `"
+
+[client_auth]
+type = "token"
+token = "` + clientToken + `"
+
+[worker_auth]
+type = "jwt_hs256"
+secret_key = "` + secretKey + `"
+`
+}
+
+func startScheduler(t *testing.T) *scheduler {
+	t.Helper()
+	s := &scheduler{address: freeAddress(t)}
+	s.server = newServer(t, "scheduler", bookScheduler(s.address))
+	s.start()
+	s.await(0)
+	return s
+}
+
+// status is what cachepot-dist status prints.
+func (s *scheduler) status() (workers, cpus, inProgress int, err error) {
+	out, err := exec.Command(dist(s.t), "status", "--url", s.url()).Output()
+	if err != nil {
+		return 0, 0, 0, err
+	}
+	return parseStatus(string(out), s.url())
+}
+
+// parseStatus reads what --dist-status and cachepot-dist status print.
+func parseStatus(text, url string) (workers, cpus, inProgress int, err error) {
+	_, err = fmt.Sscanf(text, `{"SchedulerStatus":["`+url+`",{"num_workers":%d,"num_cpus":%d,"in_progress":%d}]}`, &workers, &cpus, &inProgress)
+	if err == nil && !json.Valid([]byte(text)) {
+		err = fmt.Errorf("%q is no JSON", text)
+	}
+	return workers, cpus, inProgress, err
+}
+
+// await waits until so many workers are registered.
+func (s *scheduler) await(workers int) {
+	s.t.Helper()
+	var got int
+	var err error
+	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		if got, _, _, err = s.status(); err == nil && got == workers {
+			return
+		}
+	}
+	s.t.Fatalf("%d workers, %v; want %d", got, err, workers)
+}
+
+// workerToken is what an administrator gives to the worker at an address.
+func workerToken(t *testing.T, address string) string {
+	t.Helper()
+	out, err := exec.Command(dist(t), "auth", "generate-jwt-hs256-worker-token", "--secret-key", secretKey, "--worker", address).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(string(out))
+}
+
+// freeAddress returns an address of the loopback interface on which nobody listens.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// scratch returns a directory with a short absolute name, removed after the test even
+// where a job has left files without permissions.
+func scratch(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "cl-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if dir, err = filepath.EvalSymlinks(dir); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = filepath.WalkDir(dir, func(p string, d os.DirEntry, err error) error {
+			if err == nil && d.IsDir() {
+				_ = os.Chmod(p, 0o700)
+			}
+			return nil
+		})
+		if err := os.RemoveAll(dir); err != nil {
+			t.Log(fmt.Errorf("clean up: %w", err))
+		}
+	})
+	return dir
+}
