@@ -46,7 +46,7 @@ func newClient(t *testing.T, conf string, extra ...string) *client {
 	if err := os.WriteFile(path, []byte(conf), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	i.Env = append(i.Env, "CACHEPOT_CONF="+path, "CACHEPOT_LOG=debug")
+	i.Env = append(i.Env, "CACHEPOT_CONF="+path, "CACHEPOT_LOG=debug", "CACHEPOT_PATHS_MODE=exact") // the bytes of a bare compile
 	c := &client{i, t}
 	t.Cleanup(func() {
 		if t.Failed() {
