@@ -37,6 +37,7 @@ type Config struct {
 // methods are safe for concurrent use.
 type Store struct {
 	tier  *disk.Tier
+	dir   string
 	limit int64
 
 	mu       sync.Mutex
@@ -49,9 +50,15 @@ type Store struct {
 // ErrQuota says that more would be taken in at once than there is room for.
 var ErrQuota = errors.New("too much is being uploaded at once")
 
-// Open returns the store in c.Dir with the realms of these names.
-func Open(c Config, realms []string) (*Store, error) {
-	s := &Store{limit: c.Limit, realms: map[string]*Realm{}, pins: map[digest.Digest]int{}, arrived: make(chan struct{})}
+// ErrRealms says that there are as many realms as may be.
+var ErrRealms = errors.New("too many realms")
+
+// maxRealms bounds the realms that are known at the same time.
+const maxRealms = 256
+
+// Open returns the store in c.Dir.
+func Open(c Config) (*Store, error) {
+	s := &Store{dir: c.Dir, limit: c.Limit, realms: map[string]*Realm{}, pins: map[digest.Digest]int{}, arrived: make(chan struct{})}
 	if err := safefile.PrivateDir(c.Dir); err != nil {
 		return nil, err
 	}
@@ -60,13 +67,6 @@ func Open(c Config, realms []string) (*Store, error) {
 		return nil, err
 	}
 	s.tier = tier
-	for _, name := range realms {
-		r, err := openRealm(s, c.Dir, name)
-		if err != nil {
-			return nil, errors.Join(err, s.Close())
-		}
-		s.realms[name] = r
-	}
 	return s, nil
 }
 
@@ -79,10 +79,21 @@ func (s *Store) Close() error {
 	return errors.Join(append(errs, s.tier.Close())...)
 }
 
-// Realm returns the realm of that name, if there is one.
-func (s *Store) Realm(name string) (*Realm, bool) {
-	r, ok := s.realms[name]
-	return r, ok
+// Realm returns the realm of that name. Who asks has seen to it that it is one.
+func (s *Store) Realm(name string) (*Realm, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if r, ok := s.realms[name]; ok {
+		return r, nil
+	}
+	if len(s.realms) >= maxRealms {
+		return nil, ErrRealms
+	}
+	r, err := openRealm(s, s.dir, name)
+	if err == nil {
+		s.realms[name] = r
+	}
+	return r, err
 }
 
 // MaxBlob is the largest blob that is taken, in bytes.

@@ -66,8 +66,12 @@ type Job struct {
 	tree    *layout.Tree
 	run     sandbox.Job
 	outputs []output
+	timed   bool // the action says how long it may take
 	pinned  []digest.Digest
 }
+
+// ErrTimeout is wrapped by the error for a command that took longer than its action lets it.
+var ErrTimeout = errors.New("timeout of the action")
 
 // output is what a command may leave.
 type output struct {
@@ -95,8 +99,12 @@ func (x *Executor) Run(ctx context.Context, j *Job, stage func()) (*repb.ActionR
 	stage()
 	job := j.run
 	job.Layers, job.HasTemp = root.Layers, root.HasTemp
+	begun := x.config.Now()
 	r, err := x.config.Sandbox.Run(ctx, &job)
 	if err != nil {
+		if j.timed && errors.Is(err, sandbox.ErrLimit) && x.config.Now().Sub(begun) >= job.Limits.Wall {
+			return nil, fmt.Errorf("%w: %w", ErrTimeout, err)
+		}
 		return nil, err
 	}
 	defer r.Close()

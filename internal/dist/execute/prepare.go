@@ -151,7 +151,7 @@ func (x *Executor) fill(j *Job, action *repb.Action, command *repb.Command) erro
 		if err := t.CheckValid(); err != nil || t.AsDuration() < 0 || t.AsDuration() > limits.Wall {
 			return refused("wants a timeout of %s; %s is the most", t.AsDuration(), limits.Wall)
 		}
-		limits.Wall = max(t.AsDuration(), time.Millisecond)
+		limits.Wall, j.timed = max(t.AsDuration(), time.Millisecond), true
 	}
 	top := "/"
 	if j.foreign != nil {

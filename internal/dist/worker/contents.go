@@ -221,7 +221,7 @@ func failed(ctx context.Context, err error) error {
 		return status.Error(codes.NotFound, err.Error())
 	case errors.Is(err, storage.ErrWrongContent):
 		return status.Error(codes.InvalidArgument, err.Error())
-	case errors.Is(err, blobs.ErrQuota):
+	case errors.Is(err, blobs.ErrQuota), errors.Is(err, blobs.ErrRealms):
 		return status.Error(codes.ResourceExhausted, err.Error())
 	}
 	if f, ok := errors.AsType[*storage.Fault](err); ok && f.Trouble == storage.Full {

@@ -102,6 +102,9 @@ func (s *Server) jobError(ctx context.Context, err error) error {
 	if e, ok := errors.AsType[*layout.Invalid](err); ok {
 		return status.Error(codes.InvalidArgument, e.Error())
 	}
+	if errors.Is(err, execute.ErrTimeout) {
+		return status.Error(codes.DeadlineExceeded, err.Error())
+	}
 	if errors.Is(err, sandbox.ErrLimit) {
 		return status.Error(codes.ResourceExhausted, err.Error())
 	}

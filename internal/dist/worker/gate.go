@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
+	"slices"
 	"strings"
 
 	"google.golang.org/grpc/codes"
@@ -19,7 +20,8 @@ type Gate interface {
 	// Know reports whether a call may come in at all. It is asked before anything of
 	// the call but its headers is read, and must not block.
 	Know(md metadata.MD) error
-	// Allow reports whether the caller may use the blobs and results of an instance.
+	// Allow reports whether there is an instance of that name, which is a realm, and the
+	// caller may use its blobs and results.
 	Allow(instance string, md metadata.MD) error
 	// Admit decides whether the caller may have an action executed. The permit is used
 	// once.
@@ -41,26 +43,42 @@ func (p Permit) done() {
 	}
 }
 
-// Open is the gate that is none: everybody may use everything. It is for workers that
+// Instances are the names of those that a gate knows.
+type Instances []string
+
+// check refuses the name of another one.
+func (i Instances) check(name string) error {
+	if !slices.Contains(i, name) {
+		return status.Errorf(codes.InvalidArgument, "there is no instance %.60q here", name)
+	}
+	return nil
+}
+
+// Open is the gate that is none: everybody may use its instances. It is for workers that
 // only this machine can reach.
-type Open struct{}
+type Open struct{ Instances Instances }
 
 // Know implements Gate.
 func (Open) Know(metadata.MD) error { return nil }
 
 // Allow implements Gate.
-func (Open) Allow(string, metadata.MD) error { return nil }
+func (o Open) Allow(instance string, _ metadata.MD) error { return o.Instances.check(instance) }
 
 // Admit implements Gate.
-func (Open) Admit(context.Context, string, digest.Digest, metadata.MD) (Permit, error) {
-	return Permit{}, nil
+func (o Open) Admit(_ context.Context, instance string, _ digest.Digest, _ metadata.MD) (Permit, error) {
+	return Permit{}, o.Instances.check(instance)
 }
 
 // Bearer is the gate for those who know one token.
-type Bearer struct{ sum [sha256.Size]byte }
+type Bearer struct {
+	sum       [sha256.Size]byte
+	instances Instances
+}
 
-// NewBearer returns the gate for a token.
-func NewBearer(token string) *Bearer { return &Bearer{sha256.Sum256([]byte(token))} }
+// NewBearer returns the gate for a token, which is good for these instances.
+func NewBearer(token string, instances Instances) *Bearer {
+	return &Bearer{sha256.Sum256([]byte(token)), instances}
+}
 
 // Know implements Gate.
 func (b *Bearer) Know(md metadata.MD) error {
@@ -79,9 +97,14 @@ func (b *Bearer) Know(md metadata.MD) error {
 }
 
 // Allow implements Gate.
-func (b *Bearer) Allow(_ string, md metadata.MD) error { return b.Know(md) }
+func (b *Bearer) Allow(instance string, md metadata.MD) error {
+	if err := b.Know(md); err != nil {
+		return err
+	}
+	return b.instances.check(instance)
+}
 
 // Admit implements Gate.
-func (b *Bearer) Admit(_ context.Context, _ string, _ digest.Digest, md metadata.MD) (Permit, error) {
-	return Permit{}, b.Know(md)
+func (b *Bearer) Admit(_ context.Context, instance string, _ digest.Digest, md metadata.MD) (Permit, error) {
+	return Permit{}, b.Allow(instance, md)
 }

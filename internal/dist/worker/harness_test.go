@@ -121,6 +121,9 @@ type options struct {
 	dir     string // of an earlier worker
 }
 
+// everybody is the gate of most tests.
+func everybody() worker.Open { return worker.Open{Instances: worker.Instances{"", "other", "base"}} }
+
 // bench is a running worker and a connection to it.
 type bench struct {
 	t      *testing.T
@@ -161,7 +164,7 @@ func start(t *testing.T, o options) *bench {
 		o.limits = sandbox.DefaultLimits()
 	}
 	if o.gate == nil {
-		o.gate = worker.Open{}
+		o.gate = everybody()
 	}
 	b.compose(o)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -207,11 +210,7 @@ func (b *bench) compose(o options) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	realms := []string{"", "other"}
-	if o.foreign != nil {
-		realms = append(realms, o.foreign.Realm)
-	}
-	if b.store, err = blobs.Open(blobs.Config{Dir: filepath.Join(b.dir, "blobs"), Limit: o.limit, Now: time.Now}, realms); err != nil {
+	if b.store, err = blobs.Open(blobs.Config{Dir: filepath.Join(b.dir, "blobs"), Limit: o.limit, Now: time.Now}); err != nil {
 		t.Fatal(err)
 	}
 	if b.layout, err = layout.Open(layout.Config{Dir: filepath.Join(b.dir, "layout"), Limit: o.limit, Owner: box.Owner(), Now: time.Now}); err != nil {

@@ -15,7 +15,6 @@ import (
 	"log/slog"
 	"net"
 	"runtime/debug"
-	"strings"
 	"time"
 
 	longrunning "cloud.google.com/go/longrunning/autogen/longrunningpb"
@@ -153,11 +152,8 @@ func (s *Server) enter(ctx context.Context, instance string) (*blobs.Realm, erro
 	if err := s.config.Gate.Allow(instance, md); err != nil {
 		return nil, err
 	}
-	realm, ok := s.config.Blobs.Realm(strings.Trim(instance, "/"))
-	if !ok {
-		return nil, status.Errorf(codes.InvalidArgument, "there is no instance %.60q here", instance)
-	}
-	return realm, nil
+	realm, err := s.config.Blobs.Realm(instance)
+	return realm, failed(ctx, err)
 }
 
 // supported checks the digest function of a request.
