@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/cachepot/cachepot/internal/config"
+	"github.com/cachepot/cachepot/internal/sandbox"
 	"github.com/cachepot/cachepot/internal/version"
 )
 
@@ -23,6 +24,9 @@ const exitFailed = 2
 
 func main() {
 	p := &program{env: syscall.Environ(), stdout: os.Stdout, stderr: os.Stderr}
+	if len(os.Args) == 3 && os.Args[1] == sandboxCommand {
+		os.Exit(p.inSandbox(os.Args[2]))
+	}
 	os.Exit(p.run(os.Args[1:]))
 }
 
@@ -45,9 +49,23 @@ func (p *program) run(args []string) int {
 	root.SetArgs(args)
 	root.SetOut(p.stdout)
 	root.SetErr(p.stderr)
-	root.AddCommand(p.auth(), p.scheduler(), p.status())
+	root.AddCommand(p.auth(), p.scheduler(), p.worker(), p.status())
 	if err := root.ExecuteContext(context.Background()); err != nil {
 		fmt.Fprintf(p.stderr, "cachepot-dist: error: %s\n", strings.ReplaceAll(err.Error(), "\n", "\ncachepot-dist: "))
+		return exitFailed
+	}
+	return 0
+}
+
+// inSandbox is the life of a process that the sandbox has started, and returns its exit
+// status.
+func (p *program) inSandbox(stage string) int {
+	known, err := sandbox.Inner(stage)
+	if !known {
+		err = fmt.Errorf("no stage %q", stage)
+	}
+	if err != nil {
+		fmt.Fprintf(p.stderr, "cachepot-dist: error: %s\n", err)
 		return exitFailed
 	}
 	return 0

@@ -82,7 +82,7 @@ func layers() []layer {
 		{pkg: "dist/blobs", ours: []string{"digest", "safefile", "storage", "cas", "storage/disk"}},
 		{pkg: "dist/layout", ours: []string{"digest", "storage", "storage/recent", "dist/blobs"}, modules: []string{modREAPI, modProto}},
 		{pkg: "dist/execute", ours: []string{"digest", "storage", "sandbox", "dist/blobs", "dist/layout"}, modules: []string{modREAPI, modProto}},
-		{pkg: "dist/worker", ours: []string{"digest", "storage", "sandbox", "dist/blobs", "dist/layout", "dist/execute"}, modules: []string{modREAPI, modProto, modGRPC, modBytes, modRPC, modOps, modZstd}},
+		{pkg: "dist/worker", ours: []string{"digest", "safefile", "storage", "sandbox", "dist/blobs", "dist/layout", "dist/execute"}, modules: []string{modREAPI, modProto, modGRPC, modBytes, modRPC, modOps, modZstd}},
 		{pkg: "toolchain", ours: []string{"digest", "action", "compiler", "filestate", "safefile", "tree", "spawn", "watch"}, modules: []string{modSys}},
 		// Programs. Only the main of the coordinator knows all implementations.
 		{pkg: "wrapper", ours: []string{"wire", "place", "rendezvous", "watch"}, modules: []string{modSys}},
@@ -91,7 +91,7 @@ func layers() []layer {
 		{pkg: "cli", ours: []string{"audit", "safefile", "wire", "rendezvous", "spawn", "config", "stats", "coordinator", "version"}, modules: []string{modCobra, modTerm}},
 		{pkg: "cmd/cachepot", ours: []string{"wrapper"}},
 		{pkg: "cmd/cachepot-coordinator", ours: []string{"digest", "place", "action", "wire", "rendezvous", "logging", "safefile", "spawn", "config", "compiler", "compiler/*", "storage", "storage/*", "stats", "filestate", "cas", "toolchain", "watch", "audit", "coordinator", "cli", "roots", "reapi", "version", "dist/reach", "dist/client"}, modules: []string{modSys}},
-		{pkg: "cmd/cachepot-dist", ours: []string{"version", "logging", "safefile", "config", "auth", "dist/broker"}, modules: []string{modCobra, modSys}},
+		{pkg: "cmd/cachepot-dist", ours: []string{"version", "logging", "safefile", "action", "sandbox", "dist/*", "config", "auth"}, modules: []string{modCobra, modSys}},
 	}
 }
 

@@ -22,6 +22,10 @@ type Product struct {
 	used string // where they lie
 	err  error
 
+	server  sync.Once
+	servers string // directory of cachepot-dist, "" where it was not wanted
+	servErr error
+
 	mapper sync.Once
 	mapped string // directory of the program that Project returns, "" where it was not wanted
 	mapErr error
@@ -52,8 +56,14 @@ func (p *Product) mappedProgram() (string, error) {
 	return filepath.Join(p.mapped, "mapped"), p.mapErr
 }
 
+// Servers returns the path of cachepot-dist.
+func (p *Product) Servers() (string, error) {
+	p.server.Do(func() { p.servers, p.servErr = build("cmd/cachepot-dist") })
+	return filepath.Join(p.servers, "cachepot-dist"), p.servErr
+}
+
 // Remove removes the programs if they were built for the tests.
-func (p *Product) Remove() error { return errors.Join(os.RemoveAll(p.dir), os.RemoveAll(p.mapped)) }
+func (p *Product) Remove() error { return errors.Join(os.RemoveAll(p.dir), os.RemoveAll(p.mapped), os.RemoveAll(p.servers)) }
 
 // build builds programs, named from the module's root, in a new directory.
 func build(programs ...string) (string, error) {

@@ -15,7 +15,8 @@ import (
 // engineDir is where scripts/install puts the service's programs.
 const engineDir = "../../../.work/engine"
 
-// engine is a running buildbox-casd with an empty store.
+// engine is a running service with an empty store: buildbox-casd, or a worker of ours
+// where engineVariable says so.
 type engine struct {
 	t       *testing.T
 	address string
@@ -48,18 +49,11 @@ func startEngine(t *testing.T) *engine {
 // start starts the service, as for the first time or after kill.
 func (e *engine) start() {
 	e.t.Helper()
-	dir, err := filepath.Abs(engineDir)
-	if err != nil {
-		e.t.Fatal(err)
+	if onWorker() {
+		e.cmd = e.worker()
+	} else {
+		e.cmd = e.casd()
 	}
-	program := filepath.Join(dir, "buildbox-casd")
-	if _, err := os.Stat(program); err != nil {
-		e.t.Fatalf("%v; scripts/install check puts it there", err)
-	}
-	// No mounts: what a job sees is its input tree.
-	e.cmd = exec.Command(program, "--bind", e.address, "--buildbox-run", filepath.Join(dir, "buildbox-run"),
-		"--runner-arg=--staging-mode=copy-or-link", "--jobs", "2", "--quota-high", "4G", "--reserved", "1M", "--log-level", "warning", e.dir)
-	e.cmd.Env = append(os.Environ(), "PATH="+dir+":"+os.Getenv("PATH"), "TMPDIR="+e.temp)
 	e.cmd.Stdout, e.cmd.Stderr = &e.log, &e.log
 	// Its jobs are processes of its own.
 	e.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
@@ -72,7 +66,25 @@ func (e *engine) start() {
 			return
 		}
 	}
-	e.t.Fatalf("%s does not listen", program)
+	e.t.Fatalf("%s does not listen", e.cmd.Path)
+}
+
+// casd returns the command that starts buildbox-casd.
+func (e *engine) casd() *exec.Cmd {
+	e.t.Helper()
+	dir, err := filepath.Abs(engineDir)
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	program := filepath.Join(dir, "buildbox-casd")
+	if _, err := os.Stat(program); err != nil {
+		e.t.Fatalf("%v; scripts/install check puts it there", err)
+	}
+	// No mounts: what a job sees is its input tree.
+	cmd := exec.Command(program, "--bind", e.address, "--buildbox-run", filepath.Join(dir, "buildbox-run"),
+		"--runner-arg=--staging-mode=copy-or-link", "--jobs", "2", "--quota-high", "4G", "--reserved", "1M", "--log-level", "warning", e.dir)
+	cmd.Env = append(os.Environ(), "PATH="+dir+":"+os.Getenv("PATH"), "TMPDIR="+e.temp)
+	return cmd
 }
 
 // kill ends the service at once, in the middle of whatever it does.
