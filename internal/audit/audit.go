@@ -167,7 +167,7 @@ func (a *Auditor) check(ctx context.Context, key digest.Digest, r *Report) error
 	if err != nil || s == nil {
 		return err
 	}
-	r.Label = label(&s.recipe.Command)
+	r.Label = label(&s.here.Command)
 	in, err := a.inputs(ctx, s)
 	if err != nil {
 		return err

@@ -108,6 +108,19 @@ func contents(t *testing.T, dir string) map[string]string {
 	return out
 }
 
+// writer writes inputs into a recipe.
+type writer struct{ r *action.Recipe }
+
+func (w writer) File(path string, d digest.Digest, executable bool) {
+	w.r.Files = append(w.r.Files, action.RecipeFile{Path: path, Digest: d, Executable: executable})
+}
+
+func (w writer) Symlink(path, target string) {
+	w.r.Links = append(w.r.Links, action.RecipeLink{Path: path, Target: target})
+}
+
+func (w writer) Dir(path string) { w.r.Dirs = append(w.r.Dirs, path) }
+
 // forge stores the entry that a coordinator with a hole in its rules would have:
 // change takes something out of the path set, and recipe and key follow from what
 // is left. It returns the new key.
@@ -119,19 +132,18 @@ func forge(t *testing.T, a *Auditor, key digest.Digest, change func(*action.Path
 	if s.paths.ID() == old {
 		t.Fatal("nothing was taken out of the path set")
 	}
-	snap, err := a.view.Evaluate(s.paths)
+	here := s.paths
+	if s.places != nil {
+		here = s.paths.Mapped(s.places.Real)
+	}
+	snap, err := a.view.Evaluate(here)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.recipe.PathSet, s.recipe.Files, s.recipe.Links, s.recipe.Dirs = s.paths.ID(), nil, nil, snap.Dirs()
-	for _, f := range snap.Files() {
-		s.recipe.Files = append(s.recipe.Files, action.RecipeFile{Path: f.Path, Digest: f.Digest, Executable: f.ID.Executable()})
-	}
-	for _, l := range snap.Links() {
-		s.recipe.Links = append(s.recipe.Links, action.RecipeLink{Path: l[0], Target: l[1]})
-	}
+	s.recipe.PathSet, s.recipe.Files, s.recipe.Links, s.recipe.Dirs = s.paths.ID(), nil, nil, nil
+	snap.AddTo(s.fixed(writer{s.recipe}))
 	var b tree.Builder
-	in.tool.AddTo(&b)
+	in.tool.AddTo(s.fixed(&b))
 	addRecipe(&b, s.recipe)
 	built, err := b.Build()
 	if err != nil {

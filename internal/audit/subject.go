@@ -29,15 +29,15 @@ type subject struct {
 	// the same as above where the recipe names real places anyway.
 	here    *action.Recipe
 	hereFor *action.PathSet
-	tools   *roots.Map // of the compiler, nil where that has no root
+	places  *roots.Map // what the recipe calls them; nil where it names real places
 }
 
 // fixed returns what hands on to sink the files of the compiler, by the names of the recipe.
 func (s *subject) fixed(sink filestate.Sink) filestate.Sink {
-	if s.tools == nil {
+	if s.places == nil {
 		return sink
 	}
-	return filestate.Moved(sink, s.tools)
+	return filestate.Moved(sink, s.places)
 }
 
 // settle finds the real places of a recipe.
@@ -51,7 +51,7 @@ func (s *subject) settle() {
 		list = append(list, roots.Root{Real: r.Real, Fixed: r.Place})
 	}
 	if m := roots.NewMap(list); m != nil {
-		s.here, s.hereFor, s.tools = moved(s.recipe, m), s.paths.Mapped(m.Real), m.Tools()
+		s.here, s.hereFor, s.places = moved(s.recipe, m), s.paths.Mapped(m.Real), m
 	}
 }
 

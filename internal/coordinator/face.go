@@ -20,7 +20,6 @@ type face struct {
 	req    *request
 	args   []string      // argv[1:] less MessageArgs
 	env    []string      // Invocation.Env
-	tools  *roots.Map    // likewise for the toolchain
 	tool   digest.Digest // of the toolchain's tree
 }
 
@@ -77,13 +76,11 @@ func (j *job) shared() (*face, string) {
 	if why := j.mapsBetray(m); why != "" {
 		return nil, why
 	}
-	f := &face{j: j, places: m, tool: j.tool.Digest}
-	if f.tools = m.Tools(); f.tools != nil {
-		var err error
-		if f.tool, err = j.tool.DigestAt(f.tools.String(), f.tools); err != nil {
-			j.s.Log.Warn("toolchain cannot be moved", "target", "cachepot::coordinator", "error", err)
-			return nil, "the compiler cannot be moved"
-		}
+	f := &face{j: j, places: m}
+	var err error
+	if f.tool, err = j.tool.DigestAt(m.String(), m); err != nil {
+		j.s.Log.Warn("toolchain cannot be moved", "target", "cachepot::coordinator", "error", err)
+		return nil, "the compiler cannot be moved"
 	}
 	for i, a := range j.inv.Args {
 		at := j.places.PathAt[i]
@@ -182,7 +179,7 @@ func (f *face) actions(snap *filestate.Snapshot, env []string) (silent, loud *ac
 // working directory.
 func (f *face) tree(snaps ...*filestate.Snapshot) (*tree.Tree, error) {
 	var b tree.Builder
-	f.j.tool.AddTo(through(&b, f.tools))
+	f.j.tool.AddTo(through(&b, f.places))
 	for _, snap := range snaps {
 		snap.AddTo(through(&b, f.places))
 	}

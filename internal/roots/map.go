@@ -3,7 +3,6 @@ package roots
 import (
 	"bytes"
 	"path"
-	"slices"
 	"sort"
 	"strings"
 )
@@ -122,18 +121,6 @@ func (m *Map) Within(p string) bool {
 
 // HasCompiler reports whether p lies in the root that is the compiler's.
 func (m *Map) HasCompiler(p string) bool { return below(m.Fixed(p), compiler) }
-
-// Tools returns the map of what belongs to the compiler alone, nil where that has no root.
-// The tree of a toolchain must not depend on where a project is.
-func (m *Map) Tools() *Map {
-	var list []Root
-	for _, r := range append(slices.Clone(m.back), m.roots...) {
-		if r.Fixed == compiler {
-			list = append(list, r)
-		}
-	}
-	return NewMap(list)
-}
 
 // Leaves reports whether ".." in p leads out of the root that it begins in, or into one
 // from elsewhere: at the fixed places it leads somewhere else.

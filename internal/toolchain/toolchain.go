@@ -49,8 +49,12 @@ func newToolchain(path, part string, tool compiler.Tool, paths *action.PathSet, 
 	return t, nil
 }
 
+// maxMoved bounds the memory of digests at other places.
+const maxMoved = 1 << 12
+
 // DigestAt returns the digest of the toolchain's tree with what lies in places named by
-// them; id tells places apart.
+// them; id tells places apart. Not only the compiler itself may lie there: programs walk
+// through what LD_LIBRARY_PATH names, which for build scripts is in the project.
 func (t *Toolchain) DigestAt(id string, places filestate.Places) (digest.Digest, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -63,7 +67,7 @@ func (t *Toolchain) DigestAt(id string, places filestate.Places) (digest.Digest,
 	if err != nil {
 		return digest.Digest{}, err
 	}
-	if t.moved == nil {
+	if t.moved == nil || len(t.moved) >= maxMoved {
 		t.moved = make(map[string]digest.Digest)
 	}
 	t.moved[id] = tr.Root
