@@ -129,13 +129,13 @@ func (s *searched) see(dirs []string, name string) {
 	}
 }
 
-// isHelper reports whether a file may be a program that a compiler or linker starts, by
-// its name: perhaps after a target ("x86_64-linux-gnu-") and before a version ("-12").
+// isHelper reports whether a file may be a program that a C compiler or linker starts, by
+// its name (none starts rustc, which many have in their home): perhaps after a target ("x86_64-linux-gnu-") and before a version ("-12").
 func isHelper(name string) bool {
 	if i := strings.LastIndexByte(name, '-'); i > 0 && strings.Trim(name[i+1:], "0123456789.") == "" {
 		name = name[:i]
 	}
-	for _, prefix := range []string{"cc1", "lto", "ld.", "clang", "llvm-", "gcc-", "rust-"} {
+	for _, prefix := range []string{"cc1", "lto", "ld.", "clang", "llvm-", "gcc-", "rust-lld"} {
 		if strings.HasPrefix(name, prefix) {
 			return true
 		}
@@ -143,7 +143,7 @@ func isHelper(name string) bool {
 	name = name[strings.LastIndexByte(name, '-')+1:]
 	switch name {
 	case "as", "gas", "ld", "ld64", "lld", "gold", "mold", "wild", "collect2", "cc", "c++", "gcc", "g++", "cpp",
-		"ar", "nm", "ranlib", "objcopy", "objdump", "strip", "dwp", "dsymutil", "rustc", "server": // g++-mapper-server
+		"ar", "nm", "ranlib", "objcopy", "objdump", "strip", "dwp", "dsymutil", "server": // g++-mapper-server
 		return true
 	}
 	return strings.HasPrefix(name, "ld.") || strings.HasPrefix(name, "clang")
