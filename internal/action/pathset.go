@@ -2,6 +2,7 @@ package action
 
 import (
 	"path"
+	"slices"
 	"sort"
 	"strings"
 
@@ -81,6 +82,14 @@ func (p *PathSet) Normalize() {
 		}
 		return a.Suffix < b.Suffix
 	})
+}
+
+// Same reports whether two normalized sets are stored alike.
+func (p *PathSet) Same(q *PathSet) bool {
+	return slices.Equal(p.Paths, q.Paths) && slices.Equal(p.EnvNames, q.EnvNames) && slices.Equal(p.Listings, q.Listings) &&
+		slices.EqualFunc(p.Searches, q.Searches, func(a, b Search) bool {
+			return slices.Equal(a.Dirs, b.Dirs) && slices.Equal(a.Names, b.Names)
+		})
 }
 
 // Covers reports whether a look at p, found or not, is among those that the set

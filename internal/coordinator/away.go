@@ -123,6 +123,7 @@ func (j *job) forecast(lang compiler.Remote) (*action.PathSet, error) {
 	}
 	if err == nil {
 		likely.Paths = slices.DeleteFunc(likely.Paths, j.tool.Names)
+		likely.Normalize()
 	}
 	return likely, err
 }
@@ -139,7 +140,9 @@ func (j *job) prediction() *action.PathSet {
 		f.req.mu.Lock()
 		if len(f.req.known) > 0 {
 			defer f.req.mu.Unlock()
-			return f.req.known[0].paths
+			k := f.req.known[0]
+			j.looked(k.paths, k.snap) // a moment ago, for a hit
+			return k.paths
 		}
 		f.req.mu.Unlock()
 	}
@@ -167,6 +170,7 @@ func union(a, b *action.PathSet) *action.PathSet {
 // sent is what a run elsewhere was given.
 type sent struct {
 	paths *action.PathSet
+	snap  *filestate.Snapshot
 	env   []string // variables that were looked at by name, as far as they are set
 	tree  *tree.Tree
 	job   *reapi.Job
@@ -215,11 +219,16 @@ func (j *job) awayWhile(ctx context.Context, lang compiler.Remote, a *awayRun, p
 // pack makes the action, in the form that the engine wants, and names all blobs that
 // it leads to.
 func (j *job) pack(a *awayRun, paths *action.PathSet) (*sent, error) {
-	snap, err := j.s.View.Evaluate(paths)
-	if err != nil {
-		return nil, err
+	snap := j.evaluated[paths]
+	if snap == nil {
+		var err error
+		if snap, err = j.s.View.Evaluate(paths); err != nil {
+			return nil, err
+		}
+		j.looked(paths, snap)
 	}
-	s := &sent{paths: paths, env: lookup(j.call.Env, paths.EnvNames)}
+	var err error
+	s := &sent{paths: paths, snap: snap, env: lookup(j.call.Env, paths.EnvNames)}
 	given := []*filestate.Snapshot{snap}
 	if a.Also != nil {
 		also, err := j.s.View.Evaluate(a.Also)
@@ -322,6 +331,9 @@ func (j *job) saw(s *sent, m *made) error {
 		if _, keyed := compiler.Environ(j.inv.Env).Lookup(compiler.Name(kv)); !keyed && !slices.Contains(s.env, kv) {
 			return &unlike{label: "it asks for a variable that was not sent", detail: compiler.Name(kv)}
 		}
+	}
+	if m.snap == s.snap {
+		return nil
 	}
 	t, err := j.locatedFace().tree(m.snap)
 	if err != nil {

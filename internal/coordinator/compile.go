@@ -6,10 +6,13 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/cachepot/cachepot/internal/action"
 	"github.com/cachepot/cachepot/internal/compiler"
 	"github.com/cachepot/cachepot/internal/digest"
+	"github.com/cachepot/cachepot/internal/filestate"
 	"github.com/cachepot/cachepot/internal/stats"
 	"github.com/cachepot/cachepot/internal/toolchain"
+	"github.com/cachepot/cachepot/internal/tree"
 	"github.com/cachepot/cachepot/internal/wire"
 )
 
@@ -30,6 +33,10 @@ type job struct {
 	located string           // why there is no shared face, or nothing is stored under it
 	maps    []string         // arguments that have the compiler write names for the roots
 	recache bool             // compile and replace what is stored
+	// evaluated are the path sets that were looked at for the call, and trees what was
+	// built of them: the same are asked for several times.
+	evaluated map[*action.PathSet]*filestate.Snapshot
+	trees     map[treeKey]*tree.Tree
 }
 
 // compile serves one compiler call.

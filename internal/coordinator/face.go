@@ -178,6 +178,27 @@ func (f *face) actions(snap *filestate.Snapshot, env []string) (silent, loud *ac
 // tree returns the input tree of the call: the toolchain, what is in the snapshots and the
 // working directory.
 func (f *face) tree(snaps ...*filestate.Snapshot) (*tree.Tree, error) {
+	key := treeKey{f, snaps[0]}
+	if t := f.j.trees[key]; t != nil && len(snaps) == 1 {
+		return t, nil
+	}
+	t, err := f.build(snaps)
+	if err == nil && len(snaps) == 1 {
+		if f.j.trees == nil {
+			f.j.trees = make(map[treeKey]*tree.Tree)
+		}
+		f.j.trees[key] = t
+	}
+	return t, err
+}
+
+// treeKey names a tree: what a snapshot has found never changes.
+type treeKey struct {
+	f    *face
+	snap *filestate.Snapshot
+}
+
+func (f *face) build(snaps []*filestate.Snapshot) (*tree.Tree, error) {
 	var b tree.Builder
 	f.j.tool.AddTo(through(&b, f.places))
 	for _, snap := range snaps {

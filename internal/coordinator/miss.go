@@ -288,9 +288,13 @@ func (j *job) takeFrom(ctx context.Context, x *wire.Exited, start filestate.Mome
 // been there, as it is, since the run began.
 func (j *job) inputs(paths *action.PathSet, b *beginning) (*filestate.Snapshot, error) {
 	paths.Paths = slices.DeleteFunc(paths.Paths, j.tool.Names)
-	snap, err := j.s.View.Evaluate(paths)
-	if err != nil {
-		return nil, err
+	paths.Normalize()
+	snap := j.still(paths)
+	if snap == nil {
+		var err error
+		if snap, err = j.s.View.Evaluate(paths); err != nil {
+			return nil, err
+		}
 	}
 	if p := snap.ChangedSince(b.start, b.whole); p != "" {
 		j.s.Log.Info("input changed", "target", "cachepot::coordinator", "path", p)
@@ -308,6 +312,27 @@ func (j *job) inputs(paths *action.PathSet, b *beginning) (*filestate.Snapshot, 
 		return nil, compiler.NotCacheable("compiler changed during the compile")
 	}
 	return snap, nil
+}
+
+// looked remembers what a path set, which is in order, has led to.
+func (j *job) looked(paths *action.PathSet, snap *filestate.Snapshot) {
+	if j.evaluated == nil {
+		j.evaluated = make(map[*action.PathSet]*filestate.Snapshot)
+	}
+	if snap != nil {
+		j.evaluated[paths] = snap
+	}
+}
+
+// still returns what paths led to earlier and lead to now, nil where that is not known.
+// To compare is cheaper than to look for it all again.
+func (j *job) still(paths *action.PathSet) *filestate.Snapshot {
+	for earlier, snap := range j.evaluated {
+		if paths.Same(earlier) && snap.Unchanged() {
+			return snap
+		}
+	}
+	return nil
 }
 
 // checkAlone refuses inputs that "#pragma once" may take for one file or for two,

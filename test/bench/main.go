@@ -23,6 +23,7 @@ const usage = `usage: go run ./test/bench COMMAND [flags]
   hits      time per hit of single calls, beside the floors of starting a process
   misses    what each cache adds to calls that are new, beside the bare compiler
   startup   start-up of the wrapper against an empty Go program
+  remote    processor time of the client for calls that a service compiles
   moved     build the projects in one place and then in another with the same cache
   sample    build projects twice through cachepot, a C and a Rust one by default
   fetch     fetch the sources and stop
@@ -42,7 +43,7 @@ func main() {
 
 func run(ctx context.Context, args []string) error {
 	commands := map[string]func(context.Context, *bench) error{
-		"compare": compare, "hits": hits, "misses": misses, "startup": startup, "moved": move, "sample": sample, "fetch": fetchAll,
+		"compare": compare, "hits": hits, "misses": misses, "startup": startup, "moved": move, "remote": remote, "sample": sample, "fetch": fetchAll,
 	}
 	if len(args) == 0 || commands[args[0]] == nil {
 		return fmt.Errorf("no such command\n\n%s", usage)
@@ -74,6 +75,7 @@ type bench struct {
 	verify   bool
 	macros   string // what moved has for paths.file_macros
 	tests    bool
+	only     string // of the single calls, those whose names begin so
 	jsonPath string
 	projects []project
 }
@@ -92,7 +94,7 @@ func newBench(command string, args, env []string) (*bench, error) {
 	list := fs.String("projects", names, "comma-separated `names` of projects to build")
 	modes := fs.String("modes", "build", "comma-separated `names` of what cargo is to do: build, test, check, clippy")
 	fs.IntVar(&b.jobs, "j", runtime.NumCPU(), "jobs of a build")
-	fs.IntVar(&b.rounds, "rounds", 5, "rounds of compare and misses")
+	fs.IntVar(&b.rounds, "rounds", 5, "rounds of compare, misses and remote")
 	fs.IntVar(&b.starts, "starts", 300, "starts of each program in startup")
 	fs.IntVar(&b.hitCount, "n", 200, "hits of each cache in hits, in batches of 10")
 	fs.StringVar(&b.cachepot, "cachepot", filepath.Join("bin", "cachepot"), "`path` of cachepot's wrapper")
@@ -103,6 +105,7 @@ func newBench(command string, args, env []string) (*bench, error) {
 	fs.BoolVar(&b.verify, "verify", false, "audit every entry that sample or moved has stored")
 	fs.BoolVar(&b.tests, "tests", false, "have moved run the projects' own tests, in both places and bare")
 	fs.StringVar(&b.macros, "file-macros", "keep", "what moved sets paths.file_macros to: keep or map")
+	fs.StringVar(&b.only, "only", "", "measure only the single calls whose names begin with this `text`")
 	fs.StringVar(&b.jsonPath, "json", "", "also write the results to this `file`")
 	if err := fs.Parse(args); err != nil {
 		return nil, err
