@@ -9,6 +9,7 @@ import (
 	longrunning "cloud.google.com/go/longrunning/autogen/longrunningpb"
 	repb "github.com/bazelbuild/remote-apis/build/bazel/remote/execution/v2"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
 	"github.com/cachepot/cachepot/internal/digest"
@@ -25,6 +26,9 @@ type Job struct {
 	// Affinity names what many actions have in common that is large: their toolchain. Where
 	// there is a choice of places, one that has it is better.
 	Affinity string
+	// Inline are outputs that are wanted with the answer, as the action names them. The
+	// service does as it likes.
+	Inline []string
 }
 
 // Result is what the service says came of an action. Only what is fetched by
@@ -78,21 +82,31 @@ func (c *Client) try(ctx context.Context, job *Job, ask bool) (*Result, error) {
 	}
 	var r *Result
 	err = c.guarded(ctx, func(ctx context.Context) error {
+		if blobs := c.ahead(l, job, ask); len(blobs) > 0 {
+			var err error
+			r, err = c.overtake(ctx, l, job, blobs)
+			return err
+		}
 		err := c.upload(ctx, l, job.Blobs, ask)
 		if err == nil {
-			r, err = c.execute(ctx, job)
+			r, err = c.execute(ctx, job, false)
 		}
 		return err
 	})
 	return r, err
 }
 
-func (c *Client) execute(ctx context.Context, job *Job) (*Result, error) {
+// execute has the action executed; with ahead its blobs are on their way.
+func (c *Client) execute(ctx context.Context, job *Job, ahead bool) (*Result, error) {
 	callCtx, cancel := context.WithTimeout(c.outgoing(ctx), executeWait)
 	defer cancel()
+	if ahead {
+		callCtx = metadata.AppendToOutgoingContext(callCtx, pipelinedHeader, "1")
+	}
 	stream, err := c.execution().Execute(callCtx, &repb.ExecuteRequest{
 		InstanceName: c.config.Instance, ActionDigest: proto(job.Action), SkipCacheLookup: !job.Believe,
 		DigestFunction: repb.DigestFunction_SHA256, InlineStdout: true, InlineStderr: true,
+		InlineOutputFiles: job.Inline,
 	})
 	if err != nil {
 		return nil, c.failed("execute", err)

@@ -17,6 +17,7 @@ import (
 	"google.golang.org/genproto/googleapis/bytestream"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/anypb"
 	"google.golang.org/protobuf/types/known/emptypb"
@@ -33,7 +34,8 @@ type fake struct {
 	longrunning.UnimplementedOperationsServer
 	bytestream.UnimplementedByteStreamServer
 
-	caps *repb.ServerCapabilities
+	caps      *repb.ServerCapabilities
+	pipelined bool // it says that an action may come ahead of its blobs
 	// execute answers executions, the first with n = 1.
 	execute func(n int, send func(*longrunning.Operation) error) error
 	wait    func(send func(*longrunning.Operation) error) error
@@ -120,8 +122,13 @@ func (f *fake) took() string {
 	return calls
 }
 
-func (f *fake) GetCapabilities(_ context.Context, r *repb.GetCapabilitiesRequest) (*repb.ServerCapabilities, error) {
+func (f *fake) GetCapabilities(ctx context.Context, r *repb.GetCapabilitiesRequest) (*repb.ServerCapabilities, error) {
 	f.note("caps", r.GetInstanceName())
+	if f.pipelined {
+		if err := grpc.SetHeader(ctx, metadata.Pairs("cachepot-pipelined", "1")); err != nil {
+			return nil, err
+		}
+	}
 	return f.caps, nil
 }
 
@@ -237,6 +244,9 @@ func (f *fake) Read(r *bytestream.ReadRequest, s bytestream.ByteStream_ReadServe
 
 func (f *fake) Execute(r *repb.ExecuteRequest, s repb.Execution_ExecuteServer) error {
 	f.note(fmt.Sprintf("execute(skip=%v)", r.GetSkipCacheLookup()), r.GetInstanceName())
+	if md, _ := metadata.FromIncomingContext(s.Context()); len(md.Get("cachepot-pipelined")) > 0 {
+		f.note("ahead", r.GetInstanceName())
+	}
 	f.mu.Lock()
 	f.reads = append(f.reads, r.GetActionDigest().GetHash())
 	n := len(f.reads)

@@ -7,6 +7,8 @@ import (
 
 	repb "github.com/bazelbuild/remote-apis/build/bazel/remote/execution/v2"
 	"github.com/bazelbuild/remote-apis/build/bazel/semver"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
 )
 
 // Limits are what a service said that it can do, narrowed to what is used of it.
@@ -16,6 +18,7 @@ type Limits struct {
 	MaxBlob   int64 // bytes of the largest blob that it takes; 0: not said
 	Zstd      bool  // blobs may travel compressed by ByteStream, and come so in batches
 	BatchZstd bool  // they may be sent so in batches too
+	Pipelined bool  // an action may be sent ahead of its blobs
 }
 
 // batchCap bounds the blobs in one message, whatever the service says: services
@@ -33,7 +36,8 @@ func (c *Client) Limits(ctx context.Context) (*Limits, error) {
 	}
 	ctx, cancel := context.WithTimeout(c.outgoing(ctx), silence)
 	defer cancel()
-	caps, err := repb.NewCapabilitiesClient(c.calls).GetCapabilities(ctx, &repb.GetCapabilitiesRequest{InstanceName: c.config.Instance})
+	var header metadata.MD
+	caps, err := repb.NewCapabilitiesClient(c.calls).GetCapabilities(ctx, &repb.GetCapabilitiesRequest{InstanceName: c.config.Instance}, grpc.Header(&header))
 	if err != nil {
 		return nil, c.failed("ask what it can do", err)
 	}
@@ -41,6 +45,7 @@ func (c *Client) Limits(ctx context.Context) (*Limits, error) {
 	if err != nil {
 		return nil, err
 	}
+	l.Pipelined = len(header.Get(pipelinedHeader)) > 0
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.limits = l

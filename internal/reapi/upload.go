@@ -53,7 +53,7 @@ func (c *Client) upload(ctx context.Context, l *Limits, blobs []Blob, ask bool) 
 			return err
 		}
 	}
-	if err := c.send(ctx, l, missing); err != nil {
+	if err := c.send(ctx, l, missing, c.cas()); err != nil {
 		return err
 	}
 	c.known.add(lacking)
@@ -103,15 +103,15 @@ func (c *Client) missing(ctx context.Context, blobs []Blob) ([]Blob, error) {
 // overhead is what a blob takes in a message besides its content, at most.
 const overhead = 128
 
-// send uploads blobs: small ones together, the others one by one.
-func (c *Client) send(ctx context.Context, l *Limits, blobs []Blob) error {
+// send uploads blobs: small ones together, by cas, the others one by one.
+func (c *Client) send(ctx context.Context, l *Limits, blobs []Blob, cas repb.ContentAddressableStorageClient) error {
 	var batch []Blob
 	var bytes int64
 	flush := func() error {
 		if len(batch) == 0 {
 			return nil
 		}
-		err := c.sendBatch(ctx, l, batch)
+		err := c.sendBatch(ctx, l, batch, cas)
 		batch, bytes = nil, 0
 		return err
 	}
@@ -135,7 +135,7 @@ func (c *Client) send(ctx context.Context, l *Limits, blobs []Blob) error {
 	return flush()
 }
 
-func (c *Client) sendBatch(ctx context.Context, l *Limits, blobs []Blob) error {
+func (c *Client) sendBatch(ctx context.Context, l *Limits, blobs []Blob, cas repb.ContentAddressableStorageClient) error {
 	req := &repb.BatchUpdateBlobsRequest{InstanceName: c.config.Instance, DigestFunction: repb.DigestFunction_SHA256}
 	for _, b := range blobs {
 		content, err := b.read()
@@ -156,7 +156,7 @@ func (c *Client) sendBatch(ctx context.Context, l *Limits, blobs []Blob) error {
 	}
 	ctx, cancel := context.WithTimeout(c.outgoing(ctx), callWait)
 	defer cancel()
-	resp, err := c.cas().BatchUpdateBlobs(ctx, req)
+	resp, err := cas.BatchUpdateBlobs(ctx, req)
 	if err != nil {
 		return c.failed("upload", err)
 	}
