@@ -47,7 +47,7 @@ func remote(c *config.Config, log *slog.Logger) (*coordinator.Remote, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &coordinator.Remote{Engine: client, URL: d.SchedulerURL, Believe: d.Trust == config.TrustEngine,
+	return &coordinator.Remote{Engine: client, URL: d.SchedulerURL, Believe: d.Trust == config.TrustEngine, OnlyLooksUp: d.OnlyLookUp,
 		Strict: d.Fallback == config.FallbackFail, Properties: d.Properties}, nil
 }
 

@@ -64,7 +64,7 @@ func (r *report) writeText(w io.Writer) error {
 		title string
 		rows  stats.Labels
 	}{
-		{"Distributed compilations:", c.DistCompiles}, {"Failed distributed compilations:", c.DistFailures}, {"Cannot be distributed:", c.DistLocal},
+		{"Distributed compilations:", c.DistCompiles}, {"Hits in the service's cache:", c.DistHits}, {"Failed distributed compilations:", c.DistFailures}, {"Cannot be distributed:", c.DistLocal},
 		{"Non-cacheable reasons:", c.NotCached}, {"Results not stored:", c.NotStored}, {"Callers declined:", c.Declined},
 	} {
 		if len(section.rows) > 0 {

@@ -124,6 +124,9 @@ func (l *loader) checkDist() {
 			l.checkScheduler(at)
 		}
 	}
+	if d := l.config.Dist; d != nil && d.OnlyLookUp && d.Trust != TrustEngine {
+		l.problem(l.set[l.schema.keys["dist.only_look_up"]].error("goes with dist.trust of engine only"))
+	}
 	if l.config.Dist == nil || l.config.Dist.TLS == nil {
 		return
 	}
@@ -141,7 +144,7 @@ func (l *loader) checkDist() {
 // checkScheduler looks at what goes with no scheduler of ours.
 func (l *loader) checkScheduler(at origin) {
 	d := l.config.Dist
-	for key, given := range map[string]bool{"dist.trust": d.Trust == TrustEngine, "dist.instance": d.Instance != "",
+	for key, given := range map[string]bool{"dist.trust": d.Trust == TrustEngine, "dist.only_look_up": d.OnlyLookUp, "dist.instance": d.Instance != "",
 		"dist.headers": len(d.Headers) > 0, "dist.properties": len(d.Properties) > 0} {
 		if given {
 			l.problem(l.set[l.schema.keys[key]].error("goes with a dist.scheduler_url of grpc:// or grpcs:// only"))

@@ -152,6 +152,7 @@ type Dist struct {
 	Fallback           Fallback
 	// The rest is for Remote Execution services.
 	Trust      Trust
+	OnlyLookUp bool // with TrustEngine alone
 	Instance   string
 	Headers    []Secret // each "name:value", the name in lower case
 	Properties []string // each "name=value"

@@ -356,6 +356,7 @@ func TestRemoteExecution(t *testing.T) {
 	c, _, err := loadText(t, `[dist]
 scheduler_url = "grpcs://h:1"
 trust = "engine"
+only_look_up = true
 instance = "main"
 headers = ["X-Api-Key: s3cret"]
 properties = ["OSFamily=Linux", "container-image=docker://x"]
@@ -371,7 +372,7 @@ key = "/k.pem"
 	if address, secure := d.Remote(); address != "h:1" || !secure {
 		t.Errorf("address %s, TLS %v", address, secure)
 	}
-	if d.Fallback != FallbackFail || d.Trust != TrustEngine || d.Instance != "main" || *d.TLS != (TLS{"/ca.pem", "/c.pem", "/k.pem"}) {
+	if d.Fallback != FallbackFail || d.Trust != TrustEngine || !d.OnlyLookUp || d.Instance != "main" || *d.TLS != (TLS{"/ca.pem", "/c.pem", "/k.pem"}) {
 		t.Errorf("got %+v", d)
 	}
 	if len(d.Headers) != 1 || d.Headers[0].Reveal() != "x-api-key:s3cret" || strings.Contains(fmt.Sprintf("%+v", d), "s3cret") {
@@ -383,6 +384,7 @@ key = "/k.pem"
 	for text, want := range map[string]string{
 		"scheduler_url = \"grpc://h:1\"\n[dist.tls]\nca = \"/c\"\n":   "goes with a dist.scheduler_url of grpcs:// or https:// only",
 		"scheduler_url = \"grpcs://h:1\"\n[dist.tls]\nkey = \"/c\"\n": "needs both",
+		"only_look_up = true\nscheduler_url = \"grpc://h:1\"\n":       "goes with dist.trust of engine only",
 		"headers = [\"s3cret\"]\n":                                    "has one that is no header",
 		"headers = [\"a b: s3cret\"]\n":                               "has one that is no header",
 		"properties = [\"x\"]\n":                                      "is not name=value",

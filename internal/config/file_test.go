@@ -39,7 +39,7 @@ func TestFileErrors(t *testing.T) {
 		{"[cache]\ndisk.\"di\\nr\" = 1\n", []string{`2:6: cache.disk.di\nr: unknown key, perhaps cache.disk.dir is meant; allowed: dir, size, restore`}},
 		{"\"cache.disk\".dir = \"/d\"\n", []string{"1:1: cache.disk: unknown key; allowed: dist, cache, paths, rust"}},
 		{"[Cache]\n", []string{"1:2: Cache: unknown key, perhaps cache is meant; allowed: dist, cache, paths, rust"}},
-		{"[dist]\n\"toolchains[]\".type = \"path_override\"\n", []string{"2:1: dist.toolchains: unknown key, perhaps dist.toolchains is meant; allowed: scheduler_url, fallback, trust, instance, headers, properties, tls, toolchain_cache_size, cache_dir, auth, toolchains"}},
+		{"[dist]\n\"toolchains[]\".type = \"path_override\"\n", []string{"2:1: dist.toolchains: unknown key, perhaps dist.toolchains is meant; allowed: scheduler_url, fallback, trust, only_look_up, instance, headers, properties, tls, toolchain_cache_size, cache_dir, auth, toolchains"}},
 		// Wrong types.
 		{"[cache.disk]\n  dir = 5\n", []string{"2:9: cache.disk.dir: is an integer" + absolute}},
 		{"[cache.disk]\nsize = true\n", []string{"2:8: cache.disk.size: is a boolean" + size}},

@@ -63,6 +63,9 @@ func (j *job) away(ctx context.Context, lang compiler.Remote, a *awayRun) (*outc
 		return nil, err
 	}
 	predicted := j.prediction()
+	if j.s.Remote.cache() != nil && !a.Scout {
+		return j.awayFound(ctx, lang, a, predicted)
+	}
 	if a.Scout {
 		return j.awayScouted(ctx, lang, a, predicted)
 	}
@@ -88,6 +91,23 @@ func (j *job) away(ctx context.Context, lang compiler.Remote, a *awayRun) (*outc
 	out, err = j.awayOn(ctx, lang, a, likely)
 	if errors.Is(err, errSame) { // what it may look at besides is not there
 		return nil, failed
+	}
+	return out, err
+}
+
+// awayFound looks for an earlier result of somebody who knew as little of the call as its
+// sources tell, and then of one who knew what is known here.
+func (j *job) awayFound(ctx context.Context, lang compiler.Remote, a *awayRun, predicted *action.PathSet) (*outcome, error) {
+	likely, err := j.forecast(lang)
+	if err != nil {
+		return nil, err
+	}
+	out, err := j.awayOn(ctx, lang, a, likely)
+	if err != errAbsent || predicted == nil {
+		return out, err
+	}
+	if out, err = j.awayOn(ctx, lang, a, predicted); err == errSame {
+		err = errAbsent
 	}
 	return out, err
 }
@@ -179,6 +199,9 @@ type sent struct {
 // errSame is the error for an action that was tried already.
 var errSame = errors.New("the same action again")
 
+// errAbsent says that a service has no earlier result.
+var errAbsent = &homeError{"not in the cache of the service"}
+
 // errGone is the error for a caller that went away.
 var errGone = errors.New("the wrapper went away")
 
@@ -203,9 +226,16 @@ func (j *job) awayWhile(ctx context.Context, lang compiler.Remote, a *awayRun, p
 	}
 	a.tried = s.job.Action
 	start := time.Now()
-	res, err := j.s.Remote.Engine.Execute(ctx, s.job)
+	execute, cache := j.s.Remote.Engine.Execute, j.s.Remote.cache()
+	if cache != nil {
+		execute = cache.LookUp
+	}
+	res, err := execute(ctx, s.job)
 	if err != nil {
 		return nil, err
+	}
+	if cache != nil && (res == nil || res.ExitCode != 0) {
+		return nil, errAbsent
 	}
 	x, outputs, err := j.unpack(ctx, a, res)
 	defer func() { discard(outputs) }()
@@ -213,7 +243,7 @@ func (j *job) awayWhile(ctx context.Context, lang compiler.Remote, a *awayRun, p
 		return nil, err
 	}
 	x.Nanoseconds = uint64(time.Since(start))
-	return j.accept(ctx, lang, a, s, &made{x: x, outputs: outputs, away: true}, res)
+	return j.accept(ctx, lang, a, s, &made{x: x, outputs: outputs, away: true, looked: cache != nil}, res)
 }
 
 // pack makes the action, in the form that the engine wants, and names all blobs that
@@ -305,6 +335,9 @@ func (j *job) accept(ctx context.Context, lang compiler.Remote, a *awayRun, s *s
 	j.s.storing.RLock()
 	defer j.s.storing.RUnlock()
 	out := &outcome{note: j.note("miss", "")}
+	if m.looked {
+		out.note = j.note("hit", "")
+	}
 	f, err := (*face)(nil), error(nil)
 	if out.result, f, err = j.store(ctx, m, &a.began, &out.note); err != nil {
 		return nil, err
@@ -317,6 +350,11 @@ func (j *job) accept(ctx context.Context, lang compiler.Remote, a *awayRun, s *s
 		worker = j.s.Remote.Engine.Address()
 	}
 	j.s.Stats.Do(func(c *stats.Counters) {
+		if m.looked {
+			c.CacheHits.Add(j.inv.Language, j.tool.Tool.Family)
+			c.DistHits.Add(worker)
+			return
+		}
 		c.Compilations++
 		c.CacheMisses.Add(j.inv.Language, j.tool.Tool.Family)
 		c.DistCompiles.Add(worker)

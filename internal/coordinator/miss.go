@@ -190,6 +190,7 @@ type made struct {
 	outputs []taken
 	paths   *action.PathSet
 	snap    *filestate.Snapshot
+	looked  bool // it is an earlier result, and nothing was run
 	away    bool // nobody watched it: which macros it loaded is not known
 }
 

@@ -25,12 +25,22 @@ type Engine interface {
 	Download(ctx context.Context, d digest.Digest, w io.Writer) error
 }
 
+// Cache is an Engine that can be asked for results of earlier executions alone.
+type Cache interface {
+	// LookUp returns nil where there is none. Of an action that is not known there, nothing
+	// need have been uploaded.
+	LookUp(ctx context.Context, job *reapi.Job) (*reapi.Result, error)
+}
+
 // Remote is where misses are compiled if they can be: see docs/spec/wire.md.
 type Remote struct {
 	Engine Engine
 	URL    string // as configured
 	// Believe takes results that the engine has from earlier executions.
 	Believe bool
+	// OnlyLooksUp has nothing executed there: earlier results are all that is asked for. It
+	// needs Believe.
+	OnlyLooksUp bool
 	// Strict makes a call fail that could run there and did not.
 	Strict bool
 	// Properties are what the engine wants to be told of the platform, as "name=value";
@@ -42,6 +52,7 @@ type Remote struct {
 	running atomic.Int64 // calls under way
 	mu      sync.Mutex   // guards all below
 	fit     bool
+	stores  error         // why it executes nothing, though earlier results are taken; nil: it does, or they are not
 	unfit   error         // why it is not, for good
 	last    error         // why it was of no use when it was last tried; nil: it was not
 	retry   time.Time     // not to be tried before
@@ -92,13 +103,20 @@ func (r *Remote) ready(ctx context.Context, isa string) error {
 func (r *Remote) probe(isa string) {
 	ctx, cancel := context.WithTimeout(context.Background(), probeWait)
 	defer cancel()
-	err := r.Engine.ProbeRoot(ctx, isa)
+	err := errOnlyLooksUp
+	if !r.OnlyLooksUp {
+		err = r.Engine.ProbeRoot(ctx, isa)
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	_, unfit := errors.AsType[*reapi.Unfit](err)
+	unfit = unfit || err == errOnlyLooksUp
+	_, cache := r.Engine.(Cache)
 	switch {
 	case err == nil:
 		r.fit, r.last = true, nil
+	case unfit && r.Believe && cache:
+		r.fit, r.last, r.stores = true, nil, err
 	case unfit:
 		r.unfit = err
 	default:
@@ -106,6 +124,19 @@ func (r *Remote) probe(isa string) {
 	}
 	close(r.trying)
 	r.trying = nil
+}
+
+// errOnlyLooksUp is why nothing is executed where the user wants it so.
+var errOnlyLooksUp = errors.New("is only asked for earlier results")
+
+// cache returns the engine where it is only asked for earlier results, nil where it executes.
+func (r *Remote) cache() Cache {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.stores == nil {
+		return nil
+	}
+	return r.Engine.(Cache) // ready has seen to that
 }
 
 // rest leaves the engine alone for a while. The caller holds the lock.
@@ -213,7 +244,7 @@ func (j *job) fallBack(err error) bool {
 		c.DistFailures.Add(failureLabel(err))
 	})
 	j.s.Log.Warn("not compiled remotely", "target", "cachepot::coordinator", "source", j.inv.Source, "error", err)
-	if !r.Strict {
+	if !r.Strict || r.cache() != nil {
 		return false
 	}
 	j.s.journal.add(j.note("error", err.Error()))

@@ -32,6 +32,7 @@ type Counters struct {
 	CompileFails         uint64   `json:"compile_fails"`
 	NotCached            Labels   `json:"not_cached"`    // calls run as they are, by reason
 	DistCompiles         Labels   `json:"dist_compiles"` // by who compiled
+	DistHits             Labels   `json:"dist_hits"`     // hits in the cache of a service, by who had compiled
 	DistErrors           uint64   `json:"dist_errors"`
 	// DistFailures counts the same by reason, and DistLocal the misses that could only
 	// be compiled here.

@@ -63,7 +63,9 @@ func (p *Product) Servers() (string, error) {
 }
 
 // Remove removes the programs if they were built for the tests.
-func (p *Product) Remove() error { return errors.Join(os.RemoveAll(p.dir), os.RemoveAll(p.mapped), os.RemoveAll(p.servers)) }
+func (p *Product) Remove() error {
+	return errors.Join(os.RemoveAll(p.dir), os.RemoveAll(p.mapped), os.RemoveAll(p.servers))
+}
 
 // build builds programs, named from the module's root, in a new directory.
 func build(programs ...string) (string, error) {
