@@ -28,6 +28,7 @@ const (
 	modRPC   = "google.golang.org/genproto/googleapis/rpc"
 	modOps   = "cloud.google.com/go/longrunning"
 	modZstd  = "github.com/klauspost/compress"
+	modXZ    = "github.com/therootcompany/xz"
 	modTOML  = "github.com/pelletier/go-toml/v2"
 	modCobra = "github.com/spf13/cobra"
 	modJWT   = "github.com/golang-jwt/jwt/v5"
@@ -56,6 +57,7 @@ func layers() []layer {
 		{pkg: "storage", ours: []string{"digest"}},
 		{pkg: "stats"},
 		{pkg: "cas", ours: []string{"digest", "safefile", "storage", "storage/recent"}, modules: []string{modSys}},
+		{pkg: "archive", ours: []string{"digest"}, modules: []string{modZstd, modXZ}},
 		{pkg: "tree", ours: []string{"digest", "cas"}, modules: []string{modREAPI, modProto, modSys}},
 		{pkg: "filestate", ours: []string{"digest", "action", "tree"}, modules: []string{modSys}},
 		{pkg: "place", ours: []string{"wire"}, modules: []string{modSys}},
@@ -83,7 +85,7 @@ func layers() []layer {
 		{pkg: "dist/layout", ours: []string{"digest", "storage", "storage/recent", "dist/blobs"}, modules: []string{modREAPI, modProto}},
 		{pkg: "dist/execute", ours: []string{"digest", "storage", "sandbox", "dist/blobs", "dist/layout"}, modules: []string{modREAPI, modProto}},
 		{pkg: "dist/worker", ours: []string{"digest", "safefile", "storage", "sandbox", "dist/blobs", "dist/layout", "dist/execute"}, modules: []string{modREAPI, modProto, modGRPC, modBytes, modRPC, modOps, modZstd}},
-		{pkg: "toolchain", ours: []string{"digest", "action", "compiler", "filestate", "safefile", "tree", "spawn", "watch"}, modules: []string{modSys}},
+		{pkg: "toolchain", ours: []string{"archive", "digest", "action", "compiler", "filestate", "safefile", "tree", "spawn", "watch"}, modules: []string{modSys}},
 		// Programs. Only the main of the coordinator knows all implementations.
 		{pkg: "wrapper", ours: []string{"wire", "place", "rendezvous", "watch"}, modules: []string{modSys}},
 		{pkg: "audit", ours: []string{"digest", "action", "compiler", "storage", "filestate", "cas", "tree", "toolchain", "sandbox", "spawn", "watch", "result", "roots", "witness"}, modules: []string{modREAPI, modProto, modSys}},
