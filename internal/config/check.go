@@ -89,6 +89,25 @@ func (l *loader) places(p places, homeErr error) {
 	}
 }
 
+// expandHome puts the home directory in the place of "~" in toolchains.
+func (l *loader) expandHome(home string, homeErr error) {
+	if l.config.Dist == nil {
+		return
+	}
+	for i := range l.config.Dist.Toolchains {
+		t := &l.config.Dist.Toolchains[i]
+		for _, p := range []*string{&t.CompilerExecutable, &t.Archive} {
+			below, ok := strings.CutPrefix(*p, "~")
+			switch {
+			case ok && home == "":
+				l.problem(l.elements[i].at.error("names a place below ~: " + homeErr.Error()))
+			case ok:
+				*p = join(home, below)
+			}
+		}
+	}
+}
+
 // check looks at what settings mean together.
 func (l *loader) check() {
 	c := l.config
@@ -104,6 +123,7 @@ func (l *loader) check() {
 			}
 		}
 	}
+	l.checkToolchains()
 	l.checkAuth()
 	for _, feature := range []string{"s3", "redis", "memcached", "gcs", "azure"} {
 		if at, ok := l.sections["cache."+feature]; ok {
@@ -111,6 +131,24 @@ func (l *loader) check() {
 		}
 	}
 	l.checkDist()
+}
+
+// checkToolchains looks at what goes with which type of toolchain.
+func (l *loader) checkToolchains() {
+	if l.config.Dist == nil {
+		return
+	}
+	for i, e := range l.elements {
+		override := l.config.Dist.Toolchains[i].Type == ToolchainOverride
+		for _, key := range []string{".archive", ".archive_compiler_executable"} {
+			s := l.schema.keys[toolchainSection+key]
+			if override && !e.set[s] {
+				l.problem(e.at.error(needs(s)))
+			} else if e.set[s] && l.config.Dist.Toolchains[i].Type == ToolchainNoDist {
+				l.problem(e.at.error("of type no_dist has no " + display(s.Key)))
+			}
+		}
+	}
 }
 
 // checkDist asks for the feature where a scheduler is meant, and looks at what goes

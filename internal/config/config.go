@@ -197,11 +197,17 @@ func (d *Dist) Remote() (address string, secure bool) {
 
 // Toolchain replaces the packaging of one compiler by a ready archive.
 type Toolchain struct {
-	Type                      string // "path_override"
+	Type                      string // ToolchainOverride or ToolchainNoDist
 	CompilerExecutable        string // path on this machine that selects the entry
 	Archive                   string // compressed tar archive on this machine
 	ArchiveCompilerExecutable string // slash-separated absolute path inside the archive
 }
+
+// The types of toolchains.
+const (
+	ToolchainOverride = "path_override" // Archive is what runs elsewhere
+	ToolchainNoDist   = "no_dist"       // nothing runs elsewhere
+)
 
 // Auth is how the client shows the scheduler who it is.
 type Auth struct {

@@ -308,7 +308,7 @@ func TestEnvironmentOverFile(t *testing.T) {
 // place that no other row stores to.
 func TestEverySetting(t *testing.T) {
 	values := map[Kind]string{
-		KindText: "text", KindSecret: "text", KindURL: "http://h", KindPath: "/p", KindInnerPath: "/p",
+		KindText: "text", KindSecret: "text", KindURL: "http://h", KindPath: "/p", KindHomePath: "~/p", KindInnerPath: "/p",
 		KindSize: "1M", KindSeconds: "5", KindPort: "5",
 	}
 	shared := target{config: &Config{Dist: &Dist{Toolchains: make([]Toolchain, 1)}}, call: new(Call)}

@@ -38,6 +38,8 @@ func Load(env []string, host Host) (*Config, error) {
 	}
 	l.environment(env)
 	l.complete(p, homeErr)
+	home, err := host.home(env)
+	l.expandHome(home, err)
 	if host.GOOS != windows {
 		getenv := func(name string) string { return lookup(env, name) }
 		l.config.RuntimeDir = rendezvous.Dir(getenv, host.UID)

@@ -29,6 +29,7 @@ const (
 	KindSecretURL      // address with a password
 	KindURL            // address without one; host:port alone is http
 	KindPath           // on this machine
+	KindHomePath       // on this machine; may begin with "~/"
 	KindInnerPath      // in an archive: absolute, with slashes
 	KindSize           // bytes
 	KindSeconds        // whole seconds

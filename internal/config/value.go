@@ -270,6 +270,10 @@ func (s *Setting) text(v value) (string, string) {
 		return s.url(v.text)
 	case KindPath:
 		return v.host.resolve(v)
+	case KindHomePath:
+		if !strings.HasPrefix(v.text, "~/") {
+			return v.host.resolve(v)
+		}
 	case KindInnerPath:
 		if v.text[0] != '/' {
 			return "", shown(v.text) + " is relative"
@@ -346,6 +350,8 @@ func (s *Setting) allowed(f form) string {
 			return "a path"
 		}
 		return "an absolute path"
+	case KindHomePath:
+		return "an absolute path, or one that begins with ~/"
 	case KindInnerPath:
 		return "an absolute path with slashes"
 	case KindPort:
