@@ -24,6 +24,7 @@ const (
 
 	KindWorking  Kind = 'w' // coordinator: alive, no answer yet; no payload
 	KindProgress Kind = 'p' // coordinator: a Progress
+	KindNotice   Kind = 'n' // coordinator: a Notice; an answer follows
 	KindDecline  Kind = 'd' // coordinator: a Decline; the last frame
 	KindRun      Kind = 'r' // coordinator: a Run
 	KindRestore  Kind = 's' // coordinator: a Restore; the last frame

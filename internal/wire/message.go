@@ -149,6 +149,24 @@ func DecodeProgress(b []byte) (*Progress, error) {
 	return p, f.end()
 }
 
+// Notice is something that the user should know; an answer follows.
+//
+//	notice = text(line)
+type Notice struct{ Text string }
+
+// Append adds n as a whole frame to b.
+func (n *Notice) Append(b []byte) []byte {
+	start := len(b)
+	return End(appendText(Begin(b, KindNotice), n.Text), start)
+}
+
+// DecodeNotice reads the payload of a KindNotice frame.
+func DecodeNotice(b []byte) (*Notice, error) {
+	f := fields{b: b}
+	n := &Notice{Text: f.text()}
+	return n, f.end()
+}
+
 // Run tells the wrapper to run the compiler, to keep a copy of what it prints,
 // and to report with an Exited.
 //

@@ -24,6 +24,8 @@ func decode(k wire.Kind, p []byte) (message, error) {
 		return wire.DecodeDecline(p)
 	case wire.KindProgress:
 		return wire.DecodeProgress(p)
+	case wire.KindNotice:
+		return wire.DecodeNotice(p)
 	case wire.KindRun:
 		return wire.DecodeRun(p)
 	case wire.KindExited:
@@ -42,6 +44,7 @@ var samples = []message{
 	&wire.Decline{Warning: "no"},
 	&wire.Fail{Reason: "no engine", Stderr: []byte("e")},
 	&wire.Progress{What: "toolchain", Done: 1, Total: 1 << 40},
+	&wire.Notice{Text: "no archive"},
 	&wire.Run{Scout: true, Bare: true, Watch: true, Looks: true, Direct: true, Path: "/usr/bin/gcc", Argv: []string{"gcc"}, Env: []string{"A="}},
 	&wire.Exited{Status: 256, Nanoseconds: 1e9, Lost: true, Stdout: []byte("o\x00"), Stderr: []byte("e"), Unwatched: "io_uring", Opened: []string{"/a"}, Programs: []string{"/p"},
 		Looks: []wire.Look{{Deed: wire.Probed, Path: "/b"}, {Deed: wire.Read, Found: true, Path: "/c"}}},

@@ -119,6 +119,11 @@ func (c *call) receive() (wire.Kind, []byte, error) {
 			if p, err := wire.DecodeProgress(payload); err == nil {
 				bar.show(p)
 			}
+		case wire.KindNotice:
+			if n, err := wire.DecodeNotice(payload); err == nil {
+				bar.clear()
+				c.warn(n.Text)
+			}
 		default:
 			return kind, payload, nil
 		}
