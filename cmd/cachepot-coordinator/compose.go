@@ -52,6 +52,11 @@ func compose(c *config.Config, env []string, log *slog.Logger) (*coordinator.Ser
 		return nil, nil, err
 	}
 	view := newView(log)
+	isa := action.ISA(runtime.GOARCH)
+	instead, closeStands, err := stands(c, view, engine, isa)
+	if err != nil {
+		return nil, nil, err
+	}
 	kept := records{tier}
 	rust := rustc.New(rustc.NewLedger(files{view}, kept))
 	server := coordinator.New(coordinator.Options{
@@ -61,12 +66,13 @@ func compose(c *config.Config, env []string, log *slog.Logger) (*coordinator.Ser
 			"gcc": gcc.New(), "clang": clang.New(), "rustc": rust, "clippy": rust,
 		},
 		Place: place.Here(), MaxFrame: int(c.Coordinator.MaxFrame), Fits: fits(env), PerCall: perCall, Variables: variables(c), Unwatched: sync.OnceValue(ownUnwatched), Idle: c.Coordinator.IdleTimeout,
-		Roots: findRoots(c), Remote: engine, MapMacros: c.Paths.FileMacros == config.FileMacrosMap, Try: tryMacros(env),
-		HardLinks: c.Disk.Restore == config.RestoreHardLink, Scratch: scratch, ISA: action.ISA(runtime.GOARCH),
+		Roots: findRoots(c), Remote: engine, Stands: instead, MapMacros: c.Paths.FileMacros == config.FileMacrosMap, Try: tryMacros(env),
+		HardLinks: c.Disk.Restore == config.RestoreHardLink, Scratch: scratch, ISA: isa,
 	})
 	stop := saveStats(counters, log)
 	return server, func() {
 		stop()
+		closeStands()
 		_ = tier.Close()
 		_ = os.RemoveAll(scratch)
 	}, nil

@@ -96,6 +96,45 @@ func (s *Store) PutBytes(ctx context.Context, b []byte) (digest.Digest, error) {
 	return d, s.Put(ctx, d, bytes.NewReader(b))
 }
 
+// PutStream stores all that content yields and returns its name. An error of content is
+// handed on as it is.
+func (s *Store) PutStream(ctx context.Context, content io.Reader) (digest.Digest, error) {
+	t, err := s.create()
+	if err != nil {
+		return digest.Digest{}, err
+	}
+	defer t.Discard()
+	b := s.buffers.Get().(*[]byte)
+	defer s.buffers.Put(b)
+	h := digest.NewHasher()
+	src := &source{r: content}
+	if _, err := copyBytes(ctx, io.MultiWriter(t.File(), h), src, *b); err != nil {
+		if src.err != nil {
+			return digest.Digest{}, src.err
+		}
+		return digest.Digest{}, putError(ctx, err)
+	}
+	d := h.Digest()
+	if s.holds(ctx, d) {
+		return d, nil
+	}
+	return d, s.publish(t, d)
+}
+
+// source remembers the error that reading ended with.
+type source struct {
+	r   io.Reader
+	err error
+}
+
+func (s *source) Read(b []byte) (int, error) {
+	n, err := s.r.Read(b)
+	if err != nil && !errors.Is(err, io.EOF) {
+		s.err = err
+	}
+	return n, err
+}
+
 // Put stores the first d.Size bytes of content as the blob called d. Where those
 // are other bytes the error wraps storage.ErrWrongContent and nothing is stored.
 func (s *Store) Put(ctx context.Context, d digest.Digest, content io.ReaderAt) error {

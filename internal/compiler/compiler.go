@@ -21,6 +21,10 @@ type Call struct {
 	Dir  string   // working directory, absolute, as getcwd(2) gives it
 	Env  Environ
 	Tool Tool // what Path turned out to be
+	// Here returns where on this machine lies what the compiler sees at an absolute path;
+	// nil: there. The compiler may be one of an archive, which has files of its own, or
+	// hides some of this machine.
+	Here func(path string) string
 	// Probe runs the compiler itself with other arguments (search directories,
 	// built-in names) in Dir and with env, and returns what it printed. The
 	// answer is remembered by toolchain, arguments and env.
@@ -33,6 +37,14 @@ type Call struct {
 	// Try makes a trial, unless one like it is remembered and would show the same. The
 	// error is a *Bare where it shows nothing; nil: there are none here.
 	Try func(t *Trial) (*Sight, error)
+}
+
+// At returns what Here does.
+func (c *Call) At(path string) string {
+	if c.Here == nil {
+		return path
+	}
+	return c.Here(path)
 }
 
 // Programs is where a compiler finds the programs that it starts.

@@ -279,14 +279,20 @@ func (j *job) pack(a *awayRun, paths *action.PathSet) (*sent, error) {
 	for _, g := range given {
 		files = append(files, g.Files()...)
 	}
-	for _, f := range files {
-		s.job.Blobs = append(s.job.Blobs, reapi.Blob{Digest: f.Digest, Path: f.Path})
-	}
-	for d, enc := range s.tree.Dirs {
-		s.job.Blobs = append(s.job.Blobs, reapi.Blob{Digest: d, Bytes: enc})
-	}
-	s.job.Blobs = append(s.job.Blobs, reapi.Blob{Digest: digest.Of(act.Command), Bytes: act.Command}, reapi.Blob{Digest: act.Digest, Bytes: act.Action})
+	s.job.Blobs = blobsOf(files, s.tree, act)
 	return s, nil
+}
+
+// blobsOf names all blobs that an action leads to.
+func blobsOf(files []filestate.File, t *tree.Tree, act *action.Canonical) []reapi.Blob {
+	var blobs []reapi.Blob
+	for _, f := range files {
+		blobs = append(blobs, reapi.Blob{Digest: f.Digest, Path: f.Path})
+	}
+	for d, enc := range t.Dirs {
+		blobs = append(blobs, reapi.Blob{Digest: d, Bytes: enc})
+	}
+	return append(blobs, reapi.Blob{Digest: digest.Of(act.Command), Bytes: act.Command}, reapi.Blob{Digest: act.Digest, Bytes: act.Action})
 }
 
 // awayCommand is what runs elsewhere.
@@ -322,6 +328,9 @@ func (j *job) accept(ctx context.Context, lang compiler.Remote, a *awayRun, s *s
 		Scratch: a.scratch, Stdout: m.x.Stdout, Stderr: m.x.Stderr, Output: contents(m.outputs), Away: true})
 	if err != nil {
 		return nil, &unlike{label: "no telling what it read", detail: err.Error()}
+	}
+	if err := j.namesHere(m.outputs); err != nil {
+		return nil, err
 	}
 	if a.Whole {
 		m.paths = union(s.paths, m.paths)
@@ -403,10 +412,10 @@ const maxPrinted = 16 << 20
 func (j *job) unpack(ctx context.Context, a *awayRun, res *reapi.Result) (*wire.Exited, []taken, error) {
 	x := &wire.Exited{}
 	var err error
-	if x.Stdout, err = j.printed(ctx, res.Stdout); err != nil {
+	if x.Stdout, err = j.s.Remote.printed(ctx, res.Stdout); err != nil {
 		return nil, nil, err
 	}
-	if x.Stderr, err = j.printed(ctx, res.Stderr); err != nil {
+	if x.Stderr, err = j.s.Remote.printed(ctx, res.Stderr); err != nil {
 		return nil, nil, err
 	}
 	if res.ExitCode != 0 {
@@ -482,18 +491,6 @@ func (j *job) unpackOutputs(ctx context.Context, a *awayRun, files map[string]*r
 		}
 	}
 	return out, nil
-}
-
-// printed returns what the compiler printed.
-func (j *job) printed(ctx context.Context, t reapi.Text) ([]byte, error) {
-	if max(t.Digest.Size, int64(len(t.Raw))) > maxPrinted {
-		return nil, compiler.NotCacheable("too many messages")
-	}
-	if t.Digest.IsZero() {
-		return t.Raw, nil
-	}
-	got, err := j.s.Remote.Engine.Fetch(ctx, []digest.Digest{t.Digest})
-	return got[t.Digest], err
 }
 
 // firstLine returns the first line that any of texts has.

@@ -37,6 +37,7 @@ type job struct {
 	// built of them: the same are asked for several times.
 	evaluated map[*action.PathSet]*filestate.Snapshot
 	trees     map[treeKey]*tree.Tree
+	stand     *stand // nil until it is known
 }
 
 // compile serves one compiler call.
@@ -307,7 +308,7 @@ func (j *job) runReported(done func(bool, map[string]digest.Digest)) {
 // serve answers with a stored result or has the compiler run.
 func (j *job) serve(ctx context.Context) {
 	j.s.Stats.Do(func(c *stats.Counters) { c.Executed++ })
-	if !j.recache && j.hit(ctx) {
+	if !j.recache && (j.hit(ctx) || j.standsHit(ctx)) {
 		return
 	}
 	// One of several equal calls compiles; the others wait for it and look again.
@@ -316,7 +317,7 @@ func (j *job) serve(ctx context.Context) {
 		return
 	}
 	defer j.req.leave()
-	if !j.recache && j.hit(ctx) {
+	if !j.recache && (j.hit(ctx) || j.standsHit(ctx)) {
 		return
 	}
 	if j.recache {

@@ -202,7 +202,7 @@ func (f *face) build(snaps []*filestate.Snapshot) (*tree.Tree, error) {
 	var b tree.Builder
 	f.j.tool.AddTo(through(&b, f.places))
 	for _, snap := range snaps {
-		snap.AddTo(through(&b, f.places))
+		snap.AddTo(f.j.tool.Under(through(&b, f.places)))
 	}
 	b.Dir(f.place(f.j.call.Dir))
 	return b.Build()
@@ -245,7 +245,7 @@ func (f *face) command(env []string) *action.Command {
 // recipe writes out the action that k stands for.
 func (f *face) recipe(k *known, cmd *action.Command) *action.Recipe {
 	r := &action.Recipe{Request: f.req.id, Toolchain: f.tool, Part: f.j.inv.Part, PathSet: k.id, Command: *cmd}
-	k.snap.AddTo(through(writer{r}, f.places))
+	k.snap.AddTo(f.j.tool.Under(through(writer{r}, f.places)))
 	if f.places == nil {
 		r.Located = f.j.located
 	} else {

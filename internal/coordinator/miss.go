@@ -33,7 +33,7 @@ func (j *job) miss(ctx context.Context) {
 		return
 	}
 	defer os.RemoveAll(scratch)
-	if j.s.Remote != nil && j.remotely(ctx, scratch) {
+	if j.elsewhere(ctx, scratch) {
 		return
 	}
 	plan, err := j.lang.Plan(j.call, j.inv, scratch)
@@ -302,7 +302,7 @@ func (j *job) inputs(paths *action.PathSet, b *beginning) (*filestate.Snapshot, 
 		return nil, compiler.NotCacheable("input changed during the compile")
 	}
 	for _, p := range append(paths.Found, j.inv.Known...) {
-		if _, err := filestate.Stat(j.at(p)); err != nil {
+		if _, err := filestate.Stat(j.call.At(j.at(p))); err != nil {
 			return nil, compiler.NotCacheable("input removed during the compile")
 		}
 	}
@@ -347,7 +347,7 @@ func (j *job) checkAlone(paths *action.PathSet, snap *filestate.Snapshot) error 
 		count[f.Digest]++
 	}
 	for _, p := range paths.Alone {
-		c, err := j.s.View.File(j.at(p))
+		c, err := j.s.View.File(j.call.At(j.at(p)))
 		if err != nil {
 			return err
 		}

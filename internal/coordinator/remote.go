@@ -12,6 +12,7 @@ import (
 	"github.com/cachepot/cachepot/internal/digest"
 	"github.com/cachepot/cachepot/internal/reapi"
 	"github.com/cachepot/cachepot/internal/stats"
+	"github.com/cachepot/cachepot/internal/toolchain"
 	"github.com/cachepot/cachepot/internal/wire"
 )
 
@@ -279,6 +280,9 @@ func failureLabel(err error) string {
 	}
 	if bare, ok := errors.AsType[*compiler.Bare](err); ok {
 		return bare.Reason
+	}
+	if bad, ok := errors.AsType[*toolchain.Unusable](err); ok {
+		return bad.Label
 	}
 	switch {
 	case errors.Is(err, reapi.ErrContent):

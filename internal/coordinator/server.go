@@ -61,6 +61,8 @@ type Options struct {
 	ISA     string // platform property of actions
 	// Remote is where misses are compiled; nil: here.
 	Remote *Remote
+	// Stands are the toolchains that the user has configured for Remote; nil: none.
+	Stands *toolchain.Stands
 	// Broken says why this coordinator cannot cache at all (a configuration that
 	// does not parse, a cache directory that cannot be used): every call is then
 	// run as it is. With BrokenOnce only the first caller is told.
@@ -84,6 +86,7 @@ type Server struct {
 	touched  atomic.Int64 // UnixNano of the last caller's arrival or leaving
 	serial   atomic.Uint64
 	warned   atomic.Bool
+	told     sync.Map     // warnings that a caller was given, by text
 	storing  sync.RWMutex // read-locked while a result is stored; see settled
 }
 

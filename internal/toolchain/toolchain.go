@@ -21,12 +21,22 @@ type Toolchain struct {
 	Part   string        // the language, as Compiler.Part takes it
 	Digest digest.Digest // of its tree alone
 	paths  *action.PathSet
-	snap   *filestate.Snapshot
+	snap   substance
 	looked map[string]struct{} // the paths of its path set
+	union  *union              // nil where it is the compiler of this machine
+	// asker asks a compiler that does not run here; nil where it does.
+	asker func(context.Context, spawn.Command) (spawn.Output, error)
 
 	mu      sync.Mutex // guards all below
 	answers map[string]answer
 	moved   map[string]digest.Digest
+}
+
+// substance is what a toolchain is made of: what was found on this machine, or an archive.
+type substance interface {
+	AddTo(filestate.Sink)
+	Unchanged() bool
+	Files() []filestate.File
 }
 
 type answer struct {
@@ -34,7 +44,7 @@ type answer struct {
 	err error
 }
 
-func newToolchain(path, part string, tool compiler.Tool, paths *action.PathSet, snap *filestate.Snapshot) (*Toolchain, error) {
+func newToolchain(path, part string, tool compiler.Tool, paths *action.PathSet, snap substance) (*Toolchain, error) {
 	var b tree.Builder
 	snap.AddTo(&b)
 	tr, err := b.Build()
@@ -83,14 +93,37 @@ func (t *Toolchain) Unchanged() bool { return t.snap.Unchanged() }
 // Names reports whether the toolchain's path set names p: whoever depends on the
 // toolchain need not name it again.
 func (t *Toolchain) Names(p string) bool {
+	if t.union != nil {
+		return t.union.has(p)
+	}
 	_, ok := t.looked[p]
 	return ok
 }
 
+// Under returns what hands on to sink what a call reads besides the toolchain.
+func (t *Toolchain) Under(sink filestate.Sink) filestate.Sink {
+	if t.union == nil {
+		return sink
+	}
+	return under{t.union, sink}
+}
+
+// Here returns a function that says where on this machine lies what the compiler sees
+// at a path, nil where that is the path itself.
+func (t *Toolchain) Here() func(string) string {
+	if t.union == nil {
+		return nil
+	}
+	return t.union.Here
+}
+
+// Only reports whether the compiler sees a file at p, and this machine has none there.
+func (t *Toolchain) Only(p string) bool { return t.union != nil && t.union.only(p) }
+
 // Paths returns the toolchain's path set, which must not be changed.
 func (t *Toolchain) Paths() *action.PathSet { return t.paths }
 
-// Files returns the toolchain's files.
+// Files returns the files of this machine that hold the toolchain's contents.
 func (t *Toolchain) Files() []filestate.File { return t.snap.Files() }
 
 // maxAnswers bounds the memory of answers, each some kilobytes.
@@ -106,7 +139,14 @@ func (t *Toolchain) Ask(ctx context.Context, args, env []string, dir string) (sp
 	if ok {
 		return a.out, a.err
 	}
-	a.out, a.err = spawn.Run(ctx, spawn.Command{Path: t.Path, Args: append([]string{t.Path}, args...), Env: env, Dir: dir})
+	c := spawn.Command{Path: t.Path, Args: append([]string{t.Path}, args...), Env: env, Dir: dir}
+	if t.asker != nil {
+		if a.out, a.err = t.asker(ctx, c); a.err != nil {
+			return a.out, a.err // it may be reached next time
+		}
+	} else {
+		a.out, a.err = spawn.Run(ctx, c)
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.answers == nil || len(t.answers) >= maxAnswers {

@@ -89,7 +89,7 @@ func (c *Claims) Source() error {
 	if c.cmd.Lang.Preprocess {
 		return c.text(p, true)
 	}
-	s, err := c.memo.File(p)
+	s, err := c.memo.File(c.call.At(p))
 	if err != nil {
 		return compiler.NotCacheable("source vanished")
 	}
@@ -129,7 +129,7 @@ func (c *Claims) text(p string, first bool) error {
 	if c.files[p] != nil {
 		return nil
 	}
-	s, err := c.memo.File(p)
+	s, err := c.memo.File(c.call.At(p))
 	if err != nil {
 		return compiler.NotCacheable("header vanished")
 	}

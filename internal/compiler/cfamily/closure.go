@@ -15,7 +15,7 @@ import (
 // wherever their names lead: what was read is among them. It is for dependency
 // files that leave system headers out.
 func (c *Claims) Closure() error {
-	w := &walk{Claims: c, seen: identities{}, macros: map[string]bool{}}
+	w := &walk{Claims: c, seen: newIdentities(c.call), macros: map[string]bool{}}
 	for p := range c.files {
 		w.seen.add(p)
 		w.todo = append(w.todo, p)
@@ -115,7 +115,7 @@ func (w *walk) definitions() (map[string]bool, error) {
 		}
 	}
 	for p := range w.files {
-		text, err := os.ReadFile(p)
+		text, err := os.ReadFile(w.call.At(p))
 		if err != nil {
 			return nil, compiler.NotCacheable("header vanished")
 		}
@@ -178,18 +178,25 @@ func (w *walk) everywhere(name, here string) error {
 
 // identities are files by what they are and where they lie, so that a header
 // that includes itself by way of ".." ends the walk.
-type identities map[[4]uint64]bool
+type identities struct {
+	call *compiler.Call
+	seen map[[4]uint64]bool
+}
+
+func newIdentities(call *compiler.Call) identities {
+	return identities{call, map[[4]uint64]bool{}}
+}
 
 // add reports whether p is a regular file, and one that was not met before.
-func (seen identities) add(p string) (regular, fresh bool) {
-	dev, ino, regular := identity(p)
+func (i identities) add(p string) (regular, fresh bool) {
+	dev, ino, regular := identity(i.call.At(p))
 	if !regular {
 		return false, false
 	}
-	dirDev, dirIno, _ := identity(path.Dir(p))
+	dirDev, dirIno, _ := identity(i.call.At(path.Dir(p)))
 	key := [4]uint64{dev, ino, dirDev, dirIno}
-	fresh = !seen[key]
-	seen[key] = true
+	fresh = !i.seen[key]
+	i.seen[key] = true
 	return true, fresh
 }
 

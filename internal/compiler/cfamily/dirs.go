@@ -35,7 +35,7 @@ func (d *Dialect) chain(call *compiler.Call, inv *compiler.Invocation, c *Comman
 	add := func(paths []string, d dir) {
 		for _, p := range paths {
 			d.path = Abs(call.Dir, p)
-			info, err := os.Stat(d.path)
+			info, err := os.Stat(call.At(d.path))
 			switch {
 			case err != nil:
 				missing = append(missing, d.path)

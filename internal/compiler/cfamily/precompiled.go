@@ -34,7 +34,7 @@ func (c *Claims) checkPrecompiled(set *action.PathSet) error {
 		return nil
 	}
 	for _, p := range candidates(set, c.headerSuffix) {
-		if info, err := os.Stat(p); err == nil && info.IsDir() {
+		if info, err := os.Stat(c.call.At(p)); err == nil && info.IsDir() {
 			return compiler.NotCacheable("directory of precompiled headers")
 		}
 	}

@@ -15,7 +15,7 @@ func (c *Claims) Program(name string, own []string) {
 	for _, d := range slices.Concat(own, pathList(compiler.Environ(c.inv.Env), "PATH")) {
 		p := Abs(c.call.Dir, d) + "/" + name
 		c.paths[p] = true
-		if Exists(p) {
+		if Exists(c.call.At(p)) {
 			return
 		}
 	}

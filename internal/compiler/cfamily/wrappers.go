@@ -23,7 +23,7 @@ func (c *Claims) wrapped() error {
 	slices.Sort(macros)
 	macros = slices.Compact(macros)
 	for p := range c.files {
-		text, err := os.ReadFile(p)
+		text, err := os.ReadFile(c.call.At(p))
 		if err != nil {
 			return compiler.NotCacheable("header vanished")
 		}

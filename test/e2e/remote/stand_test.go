@@ -1,0 +1,311 @@
+package remote
+
+import (
+	"archive/tar"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// environments are the archives that icecream's own script has made of compilers, which
+// takes seconds each.
+type environments struct {
+	mu   sync.Mutex
+	dir  string
+	made map[string][]byte
+}
+
+// of returns the plain archive that the script makes of a compiler.
+func (e *environments) of(t *testing.T, compiler string) []byte {
+	t.Helper()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if b := e.made[compiler]; b != nil {
+		return b
+	}
+	dir := scratch(t)
+	r := run(t, dir, os.Environ(), "icecc-create-env", compiler, "--compression", "none")
+	found, _ := filepath.Glob(filepath.Join(dir, "*.tar"))
+	if r.code != 0 || len(found) != 1 {
+		t.Fatalf("icecc-create-env: status %d, %v\n%s%s", r.code, found, r.stdout, r.stderr)
+	}
+	b, err := os.ReadFile(found[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e.made == nil {
+		e.made = map[string][]byte{}
+	}
+	e.made[compiler] = b
+	return b
+}
+
+var icecream environments
+
+// archived writes an archive and returns its path.
+func archived(t *testing.T, content []byte, name string) string {
+	t.Helper()
+	p := filepath.Join(scratch(t), name)
+	if err := os.WriteFile(p, content, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// remade returns an archive with the contents of its files changed and others added.
+func remade(t *testing.T, archive []byte, change func(name string, content []byte) []byte, more map[string]string) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	w := tar.NewWriter(&out)
+	put := func(h *tar.Header, content []byte) {
+		h.Size = int64(len(content))
+		_, err := 0, w.WriteHeader(h)
+		if err == nil {
+			_, err = w.Write(content)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	r := tar.NewReader(bytes.NewReader(archive))
+	for {
+		h, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		content, err := io.ReadAll(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		put(h, change(h.Name, content))
+	}
+	for name, text := range more {
+		put(&tar.Header{Name: name, Typeflag: tar.TypeReg, Mode: 0o644}, []byte(text))
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+func asItIs(_ string, content []byte) []byte { return content }
+
+// other makes the compiler proper write another name for itself into objects.
+func other(name string, content []byte) []byte {
+	if name == "usr/bin/cc1" {
+		return bytes.ReplaceAll(content, []byte("(Debian 12."), []byte("(Other! 12."))
+	}
+	return content
+}
+
+// override is a section of the configuration.
+func override(compiler, archive, inside string) string {
+	return fmt.Sprintf("[[dist.toolchains]]\ntype = \"path_override\"\ncompiler_executable = %q\narchive = %q\narchive_compiler_executable = %q\n",
+		compiler, archive, inside)
+}
+
+// storedIn is a line of the configuration for a store of archives of the test's own.
+func storedIn(t *testing.T) string {
+	return fmt.Sprintf("cache_dir = %q\n", filepath.Join(scratch(t), "toolchains"))
+}
+
+// TestArchives: the archives that icecream's script makes of gcc and of clang stand in
+// their place on the service. What comes of it is what the compilers give here, for the
+// archives hold them.
+func TestArchives(t *testing.T) {
+	e := startEngine(t)
+	dir := scratch(t)
+	files := cProject()
+	files["src/d.S"] = strings.Replace(files["src/d.S"], ".incbin \"src/d.bin\"\n", "", 1)
+	write(t, dir, files)
+	gcc, clang := archived(t, icecream.of(t, "gcc"), "gcc.tar"), archived(t, icecream.of(t, "clang"), "clang.tar")
+	conf := strict(e.url()) + storedIn(t) + override("/usr/bin/gcc", gcc, "/usr/bin/gcc") + override("/usr/bin/g++", gcc, "/usr/bin/g++") +
+		override("/usr/bin/clang", clang, "/usr/bin/clang") + override("/usr/bin/clang++", clang, "/usr/bin/clang")
+	isObject := func(name string) bool { return strings.HasSuffix(name, ".o") }
+	for _, compilers := range [][3]string{
+		{"gcc", "g++", "CFLAGS=-O2 -g -Wall -Iinc"},
+		// The archive has clang in another place, and so names its own headers otherwise.
+		{"clang", "clang++", "CFLAGS=-O2 -Wall -Iinc"},
+	} {
+		t.Run(compilers[0], func(t *testing.T) {
+			c := newClient(t, conf)
+			build := func(prefix string) (map[string]string, result) {
+				clean(t, dir)
+				r := run(t, dir, c.Env, "make", "-j2", "CC="+prefix+compilers[0], "CXX="+prefix+compilers[1], compilers[2])
+				return built(t, dir, isObject), r
+			}
+			bare, plain := build("")
+			got, r := build(c.Wrapper + " ")
+			if r.code != 0 || messages(r) != messages(plain) {
+				t.Errorf("status %d, messages\n%s\nwant\n%s", r.code, r.stderr, plain.stderr)
+			}
+			same(t, "first build", bare, got)
+			c.want(4, 0)
+			got, _ = build(c.Wrapper + " ")
+			same(t, "second build", bare, got)
+			if counted := c.counters(); counted.CacheHits.Total() != 4 {
+				t.Errorf("%d hits in the second build, want 4", counted.CacheHits.Total())
+			}
+			c.verify()
+		})
+	}
+}
+
+// TestAnotherCompiler: what an archive's compiler makes is only for who has configured
+// it, though both go by one name and say the same of themselves.
+func TestAnotherCompiler(t *testing.T) {
+	e := startEngine(t)
+	dir := scratch(t)
+	write(t, dir, map[string]string{"a.c": "#include <stddef.h>\nsize_t f(void) { return 1; }\n"})
+	plain := icecream.of(t, "gcc")
+	archive := archived(t, remade(t, plain, other, nil), "gcc.tar")
+	argv := []string{"gcc", "-c", "a.c", "-o", "a.o"}
+	object := func(r result) string {
+		t.Helper()
+		text, err := os.ReadFile(filepath.Join(dir, "a.o"))
+		if r.code != 0 || err != nil {
+			t.Fatalf("status %d, %v\n%s", r.code, err, r.stderr)
+		}
+		if err := os.Remove(filepath.Join(dir, "a.o")); err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	shared := "CACHEPOT_DIR=" + filepath.Join(scratch(t), "cache")
+	with := newClient(t, strict(e.url())+storedIn(t)+override("/usr/bin/gcc", archive, "/usr/bin/gcc"), shared)
+	bare := object(run(t, dir, with.Env, argv...))
+	theirs := object(with.compile(dir, argv...))
+	if theirs == bare || !strings.Contains(theirs, "Other!") {
+		t.Fatal("the object is not the other compiler's")
+	}
+	with.want(1, 0)
+
+	without := newClient(t, "", shared)
+	for range 2 {
+		if object(without.compile(dir, argv...)) != bare {
+			t.Error("who has not configured the archive gets its compiler's object")
+		}
+	}
+	if s := without.counters(); s.CacheHits.Total() != 1 || s.CacheMisses.Total() != 1 {
+		t.Errorf("%d hits, %d misses, want one of each", s.CacheHits.Total(), s.CacheMisses.Total())
+	}
+
+	// Another archive at the same path, of the same length.
+	again := func(name string, content []byte) []byte {
+		return bytes.ReplaceAll(other(name, content), []byte("Other!"), []byte("Third!"))
+	}
+	if err := os.WriteFile(archive, remade(t, plain, again, nil), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	write(t, dir, map[string]string{"a.c": "#include <stddef.h>\nsize_t f(void) { return 2; }\n"})
+	if got := object(with.compile(dir, argv...)); !strings.Contains(got, "Third!") {
+		t.Error("the archive that was replaced is used")
+	}
+	with.want(2, 0)
+}
+
+// TestArchiveHeaders: headers of an archive count like others. What they include may lie
+// here, earlier ones here go before, and a list of dependencies does not name them.
+func TestArchiveHeaders(t *testing.T) {
+	e := startEngine(t)
+	dir := scratch(t)
+	write(t, dir, map[string]string{"a.c": "#include <only-there.h>\nint f(void) { return N; }\n", "inc/keep": ""})
+	archive := archived(t, remade(t, icecream.of(t, "gcc"), asItIs, map[string]string{
+		"usr/local/include/only-there.h": "#include <deeper-there.h>\n", "usr/local/include/deeper-there.h": "#define N 4\n"}), "gcc.tar")
+	c := newClient(t, strict(e.url())+storedIn(t)+override("/usr/bin/gcc", archive, "/usr/bin/gcc"))
+	argv := []string{"gcc", "-O2", "-Iinc", "-S", "a.c", "-o", "a.s"}
+	compile := func(want string) {
+		t.Helper()
+		r := c.compile(dir, argv...)
+		text, err := os.ReadFile(filepath.Join(dir, "a.s"))
+		if r.code != 0 || err != nil || !strings.Contains(string(text), want) {
+			t.Errorf("status %d, %v, no %s\n%s", r.code, err, want, r.stderr)
+		}
+	}
+	compile("movl\t$4")
+	compile("movl\t$4")
+	c.want(1, 0)
+	write(t, dir, map[string]string{"inc/deeper-there.h": "#define N 5\n"})
+	compile("movl\t$5")
+	c.want(2, 0)
+	r := c.compile(dir, append(argv, "-MD", "-MF", "a.d")...)
+	if r.code == 0 || !strings.Contains(r.stderr, "names a file of the archive: /usr/local/include/") {
+		t.Errorf("status %d\n%s", r.code, r.stderr)
+	}
+	if r = c.compile(dir, append(argv, "-MMD", "-MF", "a.d")...); r.code != 0 {
+		t.Errorf("status %d\n%s", r.code, r.stderr)
+	}
+}
+
+// TestUnusableArchives: whatever is wrong with an archive, the compiler here runs, the
+// user is told once, and it is counted.
+func TestUnusableArchives(t *testing.T) {
+	e := startEngine(t)
+	dir := scratch(t)
+	write(t, dir, map[string]string{"a.c": "int a;\n", "b.c": "int b;\n"})
+	plain := icecream.of(t, "gcc")
+	hostile := remade(t, plain, asItIs, map[string]string{"../../etc/x": ""})
+	for name, test := range map[string]struct {
+		archive, inside, more, label, warning string
+	}{
+		"missing": {"/nowhere/gcc.tar", "/usr/bin/gcc", "", "toolchain archive is missing", "/nowhere"},
+		"damaged": {archived(t, plain[:len(plain)/2], "gcc.tar"), "/usr/bin/gcc", "", "toolchain archive is refused", "archive ends early"},
+		"hostile": {archived(t, hostile, "gcc.tar"), "/usr/bin/gcc", "", "toolchain archive is refused", `"../../etc/x" leads out of its directory`},
+		"large":   {archived(t, plain, "gcc.tar"), "/usr/bin/gcc", "toolchain_cache_size = \"10M\"\n", "toolchain archive is refused", "more than the 10485760 bytes"},
+		"empty":   {archived(t, plain, "gcc.tar"), "/opt/gcc", "", "toolchain archive has no such compiler", "/opt/gcc"},
+		"clang":   {archived(t, icecream.of(t, "clang"), "clang.tar"), "/usr/bin/clang", "", "toolchain archive is for another compiler", "clang in place of gcc"},
+		"no gcc":  {archived(t, plain, "gcc.tar"), "/usr/bin/objcopy", "", "toolchain archive's compiler does not run", "/usr/bin/objcopy"},
+		"no libs": {archived(t, remade(t, plain, func(name string, content []byte) []byte {
+			if strings.HasPrefix(name, "lib") {
+				return nil
+			}
+			return content
+		}, nil), "gcc.tar"), "/usr/bin/gcc", "", "toolchain archive's compiler does not run", "status"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newClient(t, tolerant(e.url())+storedIn(t)+test.more+override("/usr/bin/gcc", test.archive, test.inside))
+			warnings := ""
+			for _, source := range []string{"a", "b"} {
+				r := c.compile(dir, "gcc", "-c", source+".c", "-o", source+".o")
+				if r.code != 0 {
+					t.Errorf("status %d\n%s", r.code, r.stderr)
+				}
+				warnings += r.stderr
+			}
+			if strings.Count(warnings, "\n") != 1 || !strings.Contains(warnings, test.label) || !strings.Contains(warnings, test.warning) {
+				t.Errorf("the user is told\n%s", warnings)
+			}
+			if s := c.counters(); s.DistErrors != 2 || s.DistFailures[test.label] != 2 || s.CacheMisses.Total() != 2 {
+				t.Errorf("counted %d %v, %d misses", s.DistErrors, s.DistFailures, s.CacheMisses.Total())
+			}
+		})
+	}
+}
+
+// TestNoDist: a compiler that is not to run elsewhere runs here, also where all others
+// must not.
+func TestNoDist(t *testing.T) {
+	dir := scratch(t)
+	write(t, dir, map[string]string{"a.c": "int a;\n"})
+	c := newClient(t, strict("grpc://127.0.0.1:1")+storedIn(t)+"[[dist.toolchains]]\ntype = \"no_dist\"\ncompiler_executable = \"/usr/bin/gcc\"\n")
+	for _, name := range []string{"gcc", "/usr/bin/x86_64-linux-gnu-gcc-12"} {
+		if r := c.compile(dir, name, "-c", "a.c", "-o", "a.o"); r.code != 0 || r.stderr != "" {
+			t.Errorf("status %d\n%s", r.code, r.stderr)
+		}
+	}
+	if s := c.counters(); s.DistLocal["dist.toolchains: no_dist"] == 0 || s.DistErrors != 0 {
+		t.Errorf("counted %v %v", s.DistLocal, s.DistFailures)
+	}
+	if r := c.compile(dir, "g++", "-c", "a.c", "-o", "a.o"); r.code == 0 {
+		t.Error("another compiler runs here")
+	}
+}
