@@ -48,9 +48,20 @@ func ownEnvironment(env []string) []string {
 		switch {
 		case name == "CACHEPOT_NO_DAEMON":
 		case name == "PATH", name == "HOME", name == "USER", name == "LOGNAME", name == "TMPDIR", name == "RUST_LOG",
+			isProxy(name),
 			strings.HasPrefix(name, "XDG_"), strings.HasPrefix(name, "CACHEPOT_"):
 			out = append(out, kv)
 		}
 	}
 	return out
+}
+
+// isProxy reports whether a variable says by which proxy others are reached: a scheduler may
+// be.
+func isProxy(name string) bool {
+	switch strings.ToUpper(name) {
+	case "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY":
+		return true
+	}
+	return false
 }

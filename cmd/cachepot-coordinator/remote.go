@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -61,9 +60,6 @@ func cluster(d *config.Dist, log *slog.Logger) (*coordinator.Remote, error) {
 		sc.CA = d.TLS.CA
 	}
 	if d.Auth != nil {
-		if d.Auth.Type == config.AuthMozilla {
-			return nil, errors.New("dist.auth.type: mozilla is not built; allowed: token")
-		}
 		sc.Token = d.Auth.Token.Reveal()
 	}
 	strict := d.Fallback == config.FallbackFail

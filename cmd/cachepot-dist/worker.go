@@ -21,6 +21,7 @@ import (
 	"github.com/cachepot/cachepot/internal/dist/blobs"
 	"github.com/cachepot/cachepot/internal/dist/execute"
 	"github.com/cachepot/cachepot/internal/dist/layout"
+	"github.com/cachepot/cachepot/internal/dist/register"
 	"github.com/cachepot/cachepot/internal/dist/worker"
 	"github.com/cachepot/cachepot/internal/safefile"
 	"github.com/cachepot/cachepot/internal/sandbox"
@@ -56,10 +57,10 @@ func (p *program) worker() *cobra.Command {
 // mayListen refuses what would let strangers in.
 func mayListen(c *config.Worker) error {
 	switch {
-	case c.SchedulerURL != "":
-		return errors.New("scheduler_url: workers cannot register at a scheduler yet; leave it out, and let clients have dist.scheduler_url = \"grpc://" + c.PublicAddr.HostPort() + "\"")
+	case c.ClientAuth == nil && c.SchedulerURL != "":
+		return nil
 	case c.ClientAuth == nil:
-		return errors.New("nobody could use this worker: give it a [client_auth] with type = \"token\", and the clients the same token as dist.auth.token")
+		return errors.New("nobody could use this worker: give it a scheduler_url, or a [client_auth] with type = \"token\", and the clients the same token as dist.auth.token")
 	case c.ClientAuth.Type == config.AuthInsecure && !c.PublicAddr.Loopback():
 		return fmt.Errorf("client_auth.type: %s lets everybody in who reaches %s, which is more than this machine; use type = \"token\"", config.AuthInsecure, c.PublicAddr.HostPort())
 	}
@@ -76,6 +77,11 @@ func serveWorker(ctx context.Context, c *config.Worker, log *slog.Logger, ready 
 	l, err := net.Listen("tcp", c.PublicAddr.HostPort())
 	if err != nil {
 		return fmt.Errorf("public_addr: %w", err)
+	}
+	if w.registration != nil {
+		registered, stop := context.WithCancel(ctx)
+		defer stop()
+		go w.registration.Run(registered)
 	}
 	served := make(chan error, 1)
 	go func() { served <- w.server.Serve(l) }()
@@ -94,8 +100,11 @@ func serveWorker(ctx context.Context, c *config.Worker, log *slog.Logger, ready 
 type composed struct {
 	server *worker.Server
 	secure *tls.Config
+	pin    []byte // of its key
 	slots  int
-	closes []func() error // the last made first closed
+	// registration is that at the scheduler; nil: there is none.
+	registration *register.Registration
+	closes       []func() error // the last made first closed
 }
 
 func (w *composed) close() {
@@ -118,7 +127,7 @@ func openWorker(ctx context.Context, c *config.Worker, log *slog.Logger) (w *com
 	if err := w.lock(c.CacheDir); err != nil {
 		return nil, fmt.Errorf("cache_dir: %w", err)
 	}
-	if w.secure, err = security(c); err != nil {
+	if w.secure, w.pin, err = security(c); err != nil {
 		return nil, err
 	}
 	box, err := w.sandbox(ctx, c)
@@ -149,16 +158,26 @@ func openWorker(ctx context.Context, c *config.Worker, log *slog.Logger) (w *com
 			Layout: trees, Sandbox: box, Limits: sandbox.DefaultLimits(), Worker: c.PublicAddr.HostPort(),
 			ISA: action.ISA(runtime.GOARCH), Foreign: foreign, Now: time.Now,
 		}),
-		Gate: gate(c, instances), TLS: w.secure, Slots: w.slots, Queue: waitingPerSlot * w.slots, Log: log, Now: time.Now,
+		Gate: w.gate(c, instances, log), TLS: w.secure, Slots: w.slots, Queue: waitingPerSlot * w.slots, Log: log, Now: time.Now,
 	})
 	return w, nil
 }
 
-func gate(c *config.Worker, instances worker.Instances) worker.Gate {
-	if c.ClientAuth.Type == config.AuthInsecure {
-		return worker.Open{Instances: instances}
+// gate decides who may come in.
+func (w *composed) gate(c *config.Worker, instances worker.Instances, log *slog.Logger) worker.Gate {
+	var direct worker.Gate
+	switch {
+	case c.ClientAuth == nil:
+	case c.ClientAuth.Type == config.AuthInsecure:
+		direct = worker.Open{Instances: instances}
+	default:
+		direct = worker.NewBearer(c.ClientAuth.Token.Reveal(), instances)
 	}
-	return worker.NewBearer(c.ClientAuth.Token.Reveal(), instances)
+	if c.SchedulerURL == "" {
+		return direct
+	}
+	w.registration = registration(c, w.pin, w.slots, func() int { return w.server.Load().Running }, log)
+	return &leased{w.registration.Verifier(), direct}
 }
 
 // lock makes the directory, and sees to it that no other worker uses it.
@@ -182,27 +201,31 @@ func (w *composed) lock(dir string) error {
 	return nil
 }
 
-// security returns how the worker speaks TLS; nil: in the clear, which never leaves this
-// machine.
-func security(c *config.Worker) (*tls.Config, error) {
+// security returns how the worker speaks TLS, and the pin of its key; nil: in the clear, which
+// never leaves this machine.
+func security(c *config.Worker) (secure *tls.Config, pin []byte, err error) {
 	if c.TLS == nil && c.PublicAddr.Loopback() {
-		return nil, nil
+		return nil, nil, nil
 	}
 	var cert *tls.Certificate
 	if c.TLS == nil {
 		own, err := worker.OwnCertificate(c.CacheDir, c.PublicAddr.Host, time.Now())
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		cert = own
 	} else {
 		pair, err := tls.LoadX509KeyPair(c.TLS.Certificate, c.TLS.Key)
 		if err != nil {
-			return nil, fmt.Errorf("[tls]: %w", err)
+			return nil, nil, fmt.Errorf("[tls]: %w", err)
 		}
 		cert = &pair
 	}
-	return &tls.Config{Certificates: []tls.Certificate{*cert}, MinVersion: tls.VersionTLS13, NextProtos: []string{"h2"}}, nil
+	sum, err := worker.Pin(cert)
+	if err != nil {
+		return nil, nil, err
+	}
+	return &tls.Config{Certificates: []tls.Certificate{*cert}, MinVersion: tls.VersionTLS13, NextProtos: []string{"h2"}}, sum[:], nil
 }
 
 // sandbox opens the sandbox in a directory of its own, in which an earlier worker may have

@@ -93,7 +93,7 @@ func layers() []layer {
 		{pkg: "cli", ours: []string{"audit", "safefile", "wire", "rendezvous", "spawn", "config", "stats", "coordinator", "version"}, modules: []string{modCobra, modTerm}},
 		{pkg: "cmd/cachepot", ours: []string{"wrapper"}},
 		{pkg: "cmd/cachepot-coordinator", ours: []string{"digest", "place", "action", "wire", "rendezvous", "logging", "safefile", "spawn", "config", "compiler", "compiler/*", "storage", "storage/*", "stats", "filestate", "cas", "toolchain", "watch", "audit", "coordinator", "cli", "roots", "reapi", "version", "dist/reach", "dist/client"}, modules: []string{modSys}},
-		{pkg: "cmd/cachepot-dist", ours: []string{"version", "logging", "safefile", "action", "sandbox", "dist/*", "config", "auth"}, modules: []string{modCobra, modSys}},
+		{pkg: "cmd/cachepot-dist", ours: []string{"version", "logging", "safefile", "action", "sandbox", "dist/*", "config", "auth", "digest", "lease"}, modules: []string{modCobra, modSys, modGRPC}},
 	}
 }
 

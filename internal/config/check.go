@@ -8,7 +8,7 @@ import (
 
 // Need is a feature that the configuration asks for and that a build may lack.
 type Need struct {
-	Feature string // "s3", "redis", "memcached", "gcs", "azure" or "dist"
+	Feature string // "s3", "redis", "memcached", "gcs", "azure", "dist" or "mozilla"
 	at      origin
 }
 
@@ -204,6 +204,7 @@ func (l *loader) checkAuth() {
 			l.problem(l.sections["dist.auth"].error("of type token " + needs(l.schema.keys["dist.auth.token"])))
 		}
 	case AuthMozilla:
+		l.config.needs = append(l.config.needs, Need{"mozilla", l.set[l.schema.keys["dist.auth.type"]]})
 		if given {
 			l.problem(token.error("goes with type token only"))
 		}

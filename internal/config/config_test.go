@@ -168,7 +168,7 @@ func TestBookExamples(t *testing.T) {
 			d.SchedulerURL, d.ToolchainCacheSize = "https://192.168.1.1", 5<<30
 			d.Auth = &Auth{Type: AuthToken, Token: NewSecret("my client token")}
 		}), []string{"dist"}},
-		{"mozilla", bookMozilla, dist(func(d *Dist) { d.Auth = &Auth{Type: AuthMozilla} }), nil},
+		{"mozilla", bookMozilla, dist(func(d *Dist) { d.Auth = &Auth{Type: AuthMozilla} }), []string{"mozilla"}},
 		{"toolchain", bookToolchainUnix, dist(func(d *Dist) { d.Toolchains = []Toolchain{clang} }), nil},
 		{"two toolchains", bookToolchainUnix + bookToolchainUnix, dist(func(d *Dist) {
 			d.Toolchains = []Toolchain{clang, clang}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -24,8 +25,9 @@ type Verifier struct {
 	theirs time.Time // the scheduler's clock ...
 	ours   time.Time // ... at this moment of ours
 	uses   map[string]*use
-	purge  time.Time // when uses was last looked through
-	has    []string  // affinities of jobs that ran, the latest last
+	purge  time.Time         // when uses was last looked through
+	passes map[string]*Lease // verified, by their text: each comes with many calls
+	has    []string          // affinities of jobs that ran, the latest last
 }
 
 // Report is told when the job of a lease begins and ends. It is called without locks held,
@@ -48,6 +50,8 @@ const (
 	maxUses = 1 << 16
 	// maxHas bounds the affinities that are remembered.
 	maxHas = 256
+	// maxPasses bounds the passes that are remembered.
+	maxPasses = 1024
 	// maxTicket is the longest ticket that is looked at, in bytes.
 	maxTicket = 4096
 )
@@ -58,7 +62,7 @@ func NewVerifier(worker string, report Report) *Verifier {
 	if report == nil {
 		report = func(string, bool) {}
 	}
-	return &Verifier{worker: worker, report: report, uses: map[string]*use{}}
+	return &Verifier{worker: strings.ToLower(worker), report: report, uses: map[string]*use{}, passes: map[string]*Lease{}}
 }
 
 // Trust has tickets verified by key from now on. The scheduler's clock said theirs when ours
@@ -66,13 +70,35 @@ func NewVerifier(worker string, report Report) *Verifier {
 func (v *Verifier) Trust(key ed25519.PublicKey, theirs, ours time.Time) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	if !key.Equal(v.key) {
+		clear(v.passes)
+	}
 	v.key, v.theirs, v.ours = key, theirs, ours
 }
 
 // Admit verifies the pass that comes with a call that executes nothing. The error is
 // ErrRefused.
 func (v *Verifier) Admit(token string, now time.Time) (*Lease, error) {
-	return v.read(token, useBlobs, now)
+	v.mu.Lock()
+	l, key := v.passes[token], v.key
+	expired := l != nil && v.theirs.Add(now.Sub(v.ours)).After(l.Expires.Add(leeway))
+	v.mu.Unlock()
+	if l != nil && !expired {
+		return l, nil
+	}
+	l, err := v.read(token, useBlobs, now)
+	if err != nil {
+		return nil, err
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if len(v.passes) >= maxPasses {
+		clear(v.passes)
+	}
+	if key.Equal(v.key) { // else it is not what it was verified by
+		v.passes[token] = l
+	}
+	return l, nil
 }
 
 // Verify verifies the lease that comes with a call to execute an action. The first action

@@ -49,7 +49,8 @@ func (e *execution) Execute(req *repb.ExecuteRequest, stream repb.Execution_Exec
 	if err != nil {
 		return err
 	}
-	defer permit.done()
+	ran := false
+	defer func() { permit.done(ran) }()
 	op := &operation{
 		instance: req.InstanceName, realm: realm, leased: permit.Leased,
 		wishes: wishes{req.InlineStdout, req.InlineStderr, req.InlineOutputFiles},
@@ -57,6 +58,7 @@ func (e *execution) Execute(req *repb.ExecuteRequest, stream repb.Execution_Exec
 	if !req.SkipCacheLookup {
 		result, err := lookUp(ctx, realm, action)
 		if err == nil {
+			ran = true
 			op.job = finished(action, result)
 			s.jobs.add(op)
 			return s.follow(op, stream)
@@ -69,6 +71,7 @@ func (e *execution) Execute(req *repb.ExecuteRequest, stream repb.Execution_Exec
 	if err != nil {
 		return err
 	}
+	ran = true
 	s.jobs.start(op, job, s.run)
 	return s.follow(op, stream)
 }

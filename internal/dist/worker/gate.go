@@ -33,13 +33,14 @@ type Permit struct {
 	// Leased: the job was promised a slot. It goes before others, and is ended soon
 	// after nobody waits for it any more.
 	Leased bool
-	// Done is called when the call has ended; nil where nobody wants to know.
-	Done func()
+	// Done is called when the call has ended; nil where nobody wants to know. ran: there is a
+	// job for it, or a result; else it may be tried again.
+	Done func(ran bool)
 }
 
-func (p Permit) done() {
+func (p Permit) done(ran bool) {
 	if p.Done != nil {
-		p.Done()
+		p.Done(ran)
 	}
 }
 

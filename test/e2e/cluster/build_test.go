@@ -41,7 +41,7 @@ func TestEngine(t *testing.T) {
 	s.await(2)
 	dir := scratch(t)
 	write(t, dir, cProject(12))
-	c := newClient(t, bookClient(s.url()), strict)
+	c := newClient(t, bookClient(t, s.url()), strict)
 	bare, plain := makeIn(t, dir, c.Env, 4, "")
 	got, r := makeIn(t, dir, c.Env, 4, c.Wrapper+" ")
 	if r.code != 0 {

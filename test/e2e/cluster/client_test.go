@@ -21,21 +21,6 @@ type client struct {
 	t *testing.T
 }
 
-// bookClient is the manual's file for a client of the scheduler with a URL.
-func bookClient(url string) string {
-	return `[dist]
-scheduler_url = "` + url + `"
-# Used for mapping local toolchains to remote cross-compile toolchains. Empty in
-# this example where the client and build worker are both Linux.
-toolchains = []
-toolchain_cache_size = 5368709120
-
-[dist.auth]
-type = "token"
-token = "` + clientToken + `"
-`
-}
-
 func newClient(t *testing.T, conf string, extra ...string) *client {
 	t.Helper()
 	i, err := product.NewInstance(extra...)

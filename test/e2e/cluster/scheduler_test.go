@@ -21,11 +21,8 @@ var product harness.Product
 
 func TestMain(m *testing.M) { os.Exit(product.Main(m)) }
 
-// The tokens of the manual.
-const (
-	clientToken = "my client token"
-	secretKey   = "my secret key"
-)
+// secretKey is that of the manual.
+const secretKey = "my secret key"
 
 // server is a process of cachepot-dist, in the foreground.
 type server struct {
@@ -81,11 +78,11 @@ func tail(text string) string {
 // dist returns the path of cachepot-dist.
 func dist(t *testing.T) string {
 	t.Helper()
-	wrapper, err := product.Wrapper()
+	program, err := product.Servers()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return filepath.Join(filepath.Dir(wrapper), "cachepot-dist")
+	return program
 }
 
 // start starts the server, as for the first time or after kill.
@@ -125,25 +122,10 @@ type scheduler struct {
 
 func (s *scheduler) url() string { return "http://" + s.address }
 
-// bookScheduler is the manual's file for a scheduler at an address.
-func bookScheduler(address string) string {
-	return `# The socket address the scheduler will listen on.
-public_addr = "` + address + `"
-
-[client_auth]
-type = "token"
-token = "` + clientToken + `"
-
-[worker_auth]
-type = "jwt_hs256"
-secret_key = "` + secretKey + `"
-`
-}
-
 func startScheduler(t *testing.T) *scheduler {
 	t.Helper()
 	s := &scheduler{address: freeAddress(t)}
-	s.server = newServer(t, "scheduler", bookScheduler(s.address))
+	s.server = newServer(t, "scheduler", bookScheduler(t, s.address))
 	s.start()
 	s.await(0)
 	return s

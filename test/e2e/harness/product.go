@@ -34,10 +34,10 @@ type Product struct {
 // Use takes programs that lie in dir already instead of building them.
 func (p *Product) Use(dir string) { p.once.Do(func() { p.used = dir }) }
 
-// Wrapper returns the path of the wrapper; the other programs lie beside it.
+// Wrapper returns the path of the wrapper; the coordinator lies beside it.
 func (p *Product) Wrapper() (string, error) {
 	p.once.Do(func() {
-		p.dir, p.err = build("cmd/cachepot", "cmd/cachepot-coordinator", "cmd/cachepot-dist")
+		p.dir, p.err = build("cmd/cachepot", "cmd/cachepot-coordinator")
 		p.used = p.dir
 	})
 	return filepath.Join(p.used, "cachepot"), p.err
