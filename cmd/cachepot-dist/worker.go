@@ -85,7 +85,7 @@ func serveWorker(ctx context.Context, c *config.Worker, log *slog.Logger, ready 
 	}
 	served := make(chan error, 1)
 	go func() { served <- w.server.Serve(l) }()
-	log.Info("serving", "address", c.PublicAddr.HostPort(), "slots", w.slots, "tls", w.secure != nil)
+	log.Info("serving", "address", c.PublicAddr.HostPort(), "slots", w.slots, "sandbox", w.level.String(), "tls", w.secure != nil)
 	ready()
 	select {
 	case err := <-served:
@@ -102,6 +102,7 @@ type composed struct {
 	secure *tls.Config
 	pin    []byte // of its key
 	slots  int
+	level  sandbox.Level
 	// registration is that at the scheduler; nil: there is none.
 	registration *register.Registration
 	closes       []func() error // the last made first closed
@@ -134,6 +135,7 @@ func openWorker(ctx context.Context, c *config.Worker, log *slog.Logger) (w *com
 	if err != nil {
 		return nil, err
 	}
+	w.level = box.Level()
 	instances := worker.Instances{""}
 	var foreign *execute.Foreign
 	if c.Builder.Base != "" {
@@ -147,7 +149,7 @@ func openWorker(ctx context.Context, c *config.Worker, log *slog.Logger) (w *com
 		return nil, fmt.Errorf("cache_dir: %w", err)
 	}
 	w.closes = append(w.closes, store.Close)
-	trees, err := layout.Open(layout.Config{Dir: filepath.Join(c.CacheDir, "layout"), Limit: half, Owner: box.Owner(), Now: time.Now})
+	trees, err := layout.Open(layout.Config{Dir: filepath.Join(c.CacheDir, "layout"), Limit: half, Now: time.Now})
 	if err != nil {
 		return nil, fmt.Errorf("cache_dir: %w", err)
 	}
@@ -246,7 +248,11 @@ func (w *composed) sandbox(ctx context.Context, c *config.Worker) (*sandbox.Sand
 		return nil, fmt.Errorf("builder.build_dir: %w", err)
 	}
 	w.closes = append(w.closes, func() error { return sandbox.Remove(dir) })
-	return sandbox.Open(ctx, sandbox.Config{
-		Program: program, Self: []string{sandboxCommand}, Bwrap: c.Builder.BwrapPath, Dir: dir, Root: os.Getuid() == 0,
+	box, err := sandbox.Open(ctx, sandbox.Config{
+		Program: program, Self: []string{sandboxCommand}, Bwrap: c.Builder.BwrapPath, Dir: dir, Root: os.Getuid() == 0, Slots: w.slots,
 	})
+	if err == nil {
+		w.closes = append(w.closes, box.Close)
+	}
+	return box, err
 }

@@ -131,16 +131,22 @@ func (a *Auditor) open(ctx context.Context, c Config) error {
 		}
 	}
 	var err error
-	a.box, err = sandbox.Open(ctx, sandbox.Config{Program: c.Program, Self: c.Self, Bwrap: c.Bwrap, Dir: filepath.Join(a.dir, "jobs"), Root: c.Root})
+	a.box, err = sandbox.Open(ctx, sandbox.Config{Program: c.Program, Self: c.Self, Bwrap: c.Bwrap, Dir: filepath.Join(a.dir, "jobs"), Root: c.Root, Slots: 1})
 	if err != nil {
 		return err
 	}
-	a.pool = tree.NewPool(filepath.Join(a.dir, "pool"), a.box.Owner())
+	a.pool = tree.NewPool(filepath.Join(a.dir, "pool"), -1)
 	return nil
 }
 
 // Close removes what the Auditor has laid out.
-func (a *Auditor) Close() error { return sandbox.Remove(a.dir) }
+func (a *Auditor) Close() error {
+	var err error
+	if a.box != nil {
+		err = a.box.Close()
+	}
+	return errors.Join(err, sandbox.Remove(a.dir))
+}
 
 // Entries returns the keys of all entries.
 func (a *Auditor) Entries(ctx context.Context) ([]digest.Digest, error) {

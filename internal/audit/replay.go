@@ -78,9 +78,8 @@ func (a *Auditor) replay(ctx context.Context, s *subject, in *inputs, r *Report)
 		return err
 	}
 	cmd := &s.recipe.Command
-	_, hasTemp := in.nodes["/tmp"]
 	got, err := a.box.Run(ctx, &sandbox.Job{
-		Layers: []string{above, below}, HasTemp: hasTemp, Shared: toolchain.LocaleData(),
+		Layers: []string{above, below}, Shared: shared(),
 		Args: cmd.Args, Env: cmd.Env, Dir: cmd.Dir, Outputs: cmd.Outputs, Limits: sandbox.DefaultLimits(),
 	})
 	switch {
@@ -99,6 +98,15 @@ func (a *Auditor) replay(ctx context.Context, s *subject, in *inputs, r *Report)
 	return a.compare(ctx, s, got, r)
 }
 
+// shared are what a job may read beside its tree.
+func shared() []sandbox.Bind {
+	var out []sandbox.Bind
+	for _, dir := range toolchain.LocaleData() {
+		out = append(out, sandbox.Bind{From: dir})
+	}
+	return out
+}
+
 // compare compares the outputs and messages of a replay with the stored ones.
 func (a *Auditor) compare(ctx context.Context, s *subject, got *sandbox.Result, r *Report) error {
 	stored := make(map[string]digest.Digest)
@@ -108,13 +116,13 @@ func (a *Auditor) compare(ctx context.Context, s *subject, got *sandbox.Result, 
 	for i, path := range s.recipe.Command.Outputs {
 		d, was := stored[path]
 		delete(stored, path)
-		switch file := got.Outputs[i]; {
-		case was && file == "":
+		switch is := got.Outputs[i].Kind == sandbox.File; {
+		case was && !is:
 			r.fault("replay: %s was not written", path)
-		case !was && file != "":
+		case !was && is:
 			r.fault("replay: %s was written, and the entry does not have it", path)
 		case was:
-			if err := a.compareOutput(ctx, path, d, file, r); err != nil {
+			if err := a.compareOutput(ctx, path, d, got, r); err != nil {
 				return err
 			}
 		}
@@ -126,15 +134,15 @@ func (a *Auditor) compare(ctx context.Context, s *subject, got *sandbox.Result, 
 	return nil
 }
 
-func (a *Auditor) compareOutput(ctx context.Context, path string, d digest.Digest, file string, r *Report) error {
+func (a *Auditor) compareOutput(ctx context.Context, path string, d digest.Digest, replayed *sandbox.Result, r *Report) error {
 	want, err := a.store.Blobs().Open(ctx, d)
 	if err != nil {
 		return missing("output "+path, err)
 	}
 	defer want.Close()
-	got, err := os.Open(file)
+	got, err := replayed.Open(path)
 	if err != nil {
-		return fmt.Errorf("open replayed output: %w", err)
+		return err
 	}
 	defer got.Close()
 	difference, err := compareFiles(want, got)

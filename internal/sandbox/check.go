@@ -2,107 +2,98 @@ package sandbox
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
-	"net"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
+	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
-// A check is a job without a command: then the exec stage looks around. The
-// layer holds one file, which has to be there and to be changeable, and a result
-// has to come back.
+// The check's job attacks what is around it. Its layer holds one file, which is an
+// output too, and has to stay as it is in the layer.
 const (
 	checkFile   = "checked"
 	checkBefore = "lower"
-	checkAfter  = "lower and upper"
+	checkAfter  = " and upper"
 )
 
-// check runs one job that looks whether the sandbox is what it says.
+// check has a job attack the sandbox, and looks whether jobs have the user they
+// should have and leave their layers alone. What succeeds is the error.
 func (s *Sandbox) check(ctx context.Context) error {
-	dir, err := s.scratch("layer")
+	found, err := s.attack(ctx, 0)
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
-	layer := filepath.Join(dir, "layer")
+	var list []string
+	for name, what := range found {
+		list = append(list, name+": "+what)
+	}
+	if len(list) > 0 {
+		slices.Sort(list)
+		return fmt.Errorf("a job broke out in its check: %s", strings.Join(list, "; "))
+	}
+	return nil
+}
+
+// attack runs the attacks without some measures and returns those that succeeded.
+func (s *Sandbox) attack(ctx context.Context, without measures) (map[string]string, error) {
+	layer, err := os.MkdirTemp(s.config.Dir, "check-")
+	if err != nil {
+		return nil, fmt.Errorf("make layer: %w", err)
+	}
+	defer os.RemoveAll(layer)
 	f, err := os.OpenFile(filepath.Join(layer, checkFile), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
-		return err
+		return nil, fmt.Errorf("make layer: %w", err)
 	}
 	_, err = f.WriteString(checkBefore)
-	if err := errors.Join(err, f.Close(), s.give(dir, "layer", "layer/"+checkFile)); err != nil {
-		return err
+	if err := errors.Join(err, f.Close(), os.Chmod(layer, 0o755)); err != nil {
+		return nil, fmt.Errorf("make layer: %w", err)
 	}
 	limits := DefaultLimits()
-	limits.Wall = time.Minute // it takes 0.1 s
-	r, err := s.Run(ctx, &Job{Layers: []string{layer}, Dir: "/", Outputs: []string{"/" + checkFile}, Limits: limits})
+	limits.Wall, limits.Files, limits.Temp = time.Minute, attackFiles, attackTemp // it takes 0.1 s
+	job := Job{Layers: []string{layer}, Dir: "/", Outputs: []string{checkFile}, Limits: limits}
+	job.Args = append(append([]string{"cachepot-sandbox"}, s.config.Self...), stageAttack)
+	r, err := s.run(ctx, &jobSpec{Job: job, Own: true, Without: without})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer r.Close()
-	if r.Status != 0 || r.Outputs[0] == "" {
-		return fmt.Errorf("its check ended with status %d%s", r.Status, after(r.Stderr))
-	}
-	if b, err := os.ReadFile(r.Outputs[0]); err != nil || string(b) != checkAfter {
-		return fmt.Errorf("its check left %q: %w", b, err)
+	found := map[string]string{}
+	if err := json.Unmarshal(r.Stdout, &found); err != nil || r.Status != 0 {
+		return nil, fmt.Errorf("its check ended with status %d%s", r.Status, after(r.Stderr))
 	}
 	if b, err := os.ReadFile(filepath.Join(layer, checkFile)); err != nil || string(b) != checkBefore {
-		return errors.New("a job changed its layer")
+		found["layer"] = "a job changed its layer"
 	}
-	return nil
+	if what := s.checkOutput(r); what != "" {
+		found["output"] = what
+	}
+	return found, nil
 }
 
-// selfCheck is what the check's job does. What it returns ends up in the error of
-// Open; on success the process ends here with status 0, as main returns.
-func selfCheck() error {
-	if err := checkView(); err != nil {
-		return err
-	}
-	f, err := os.OpenFile("/"+checkFile, os.O_WRONLY|os.O_APPEND, 0)
+// checkOutput looks at what the job left, which shows to whom it belonged.
+func (s *Sandbox) checkOutput(r *Result) string {
+	f, err := r.Open(checkFile)
 	if err != nil {
-		return fmt.Errorf("its files cannot be written: %w", err)
+		return err.Error()
 	}
-	if _, err := f.WriteString(" and upper"); err != nil {
-		return err
+	defer f.Close()
+	b, err := io.ReadAll(f)
+	if err != nil || string(b) != checkBefore+checkAfter {
+		return fmt.Sprintf("it is %q", b)
 	}
-	return f.Close()
-}
-
-func checkView() error {
-	entries, err := os.ReadDir("/")
+	info, err := f.Stat()
 	if err != nil {
-		return err
+		return err.Error()
 	}
-	for _, e := range entries {
-		if !slices.Contains([]string{checkFile, "proc", "dev", "tmp"}, e.Name()) {
-			return fmt.Errorf("/%s is in its root", e.Name())
-		}
+	if stat, ok := info.Sys().(*syscall.Stat_t); !ok || stat.Uid == 0 {
+		return "jobs are root to the kernel"
 	}
-	if os.Getuid() == 0 {
-		return errors.New("its user is root")
-	}
-	interfaces, err := net.Interfaces()
-	if err != nil {
-		return err
-	}
-	for _, i := range interfaces {
-		if i.Flags&net.FlagLoopback == 0 {
-			return fmt.Errorf("it has the network interface %s", i.Name)
-		}
-	}
-	f, err := os.OpenFile("/proc/sys/kernel/core_pattern", os.O_WRONLY, 0)
-	if err == nil {
-		f.Close()
-		return errors.New("the kernel's settings can be written")
-	}
-	if !errors.Is(err, fs.ErrPermission) && !errors.Is(err, unix.EROFS) && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return nil
+	return ""
 }

@@ -6,89 +6,149 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
-	"path/filepath"
-	"strconv"
+	"sync"
+	"time"
 )
 
 // Job is one command in a root of its own.
 type Job struct {
-	// Layers are directories whose union is the root, the topmost first. They
-	// belong to Owner and stay as they are.
+	// Layers are directories whose union is the root, the topmost first. They stay as they
+	// are. Directories in them are open to all, files readable by all.
 	Layers []string
-	// Shared are directories of this machine that the job may read, where they are: what
-	// shapes messages and is no input. One that is missing is left out.
-	Shared []string
-	// HasTemp: a layer has /tmp. Otherwise the job gets an empty one.
-	HasTemp bool
-	Args    []string // Args[0] is the absolute path of the executable
-	Env     []string // the whole environment
-	Dir     string   // working directory, absolute
-	Outputs []string // absolute, or relative to Dir
-	Limits  Limits
+	// Shared are directories of this machine that the job may read: what shapes messages
+	// and is no input, or a base that no key covers. One that is missing is left out.
+	Shared []Bind
+	// Writable are directories that the job may write to, besides Dir, /tmp and those that
+	// Outputs lie in. All but Dir are made where no layer has them. At the level Isolated
+	// the rest of the layers can be read only; where it can be written to, what is written
+	// is gone when the job ends.
+	Writable []string
+	Args     []string // Args[0] is the absolute path of the executable
+	Env      []string // the whole environment
+	Dir      string   // working directory, absolute
+	Outputs  []string // absolute, or relative to Dir
+	Limits   Limits
 }
+
+// Bind shows the directory From of this machine as the directory To of the job,
+// the same where To is empty.
+type Bind struct{ From, To string }
+
+// Limits bound one job. DefaultLimits has a value for each.
+type Limits struct {
+	Wall      time.Duration // from start to end, setting up included
+	CPU       uint64        // seconds, for each process
+	FileSize  uint64        // bytes, for each file
+	Files     uint64        // open files, for each process
+	Messages  int64         // bytes of stdout and of stderr
+	Temp      uint64        // bytes of all files that it writes, outputs included
+	Inodes    uint64        // number of all files that it makes
+	Memory    uint64        // bytes, of all processes, besides Temp
+	Processes uint64        // and threads, at once
+}
+
+// DefaultLimits are ample for any compile that is in a cache.
+func DefaultLimits() Limits {
+	return Limits{
+		Wall: 15 * time.Minute, CPU: 600, FileSize: 2 << 30, Files: 1024, Messages: 16 << 20,
+		Temp: 2 << 30, Inodes: 100_000, Memory: 4 << 30, Processes: 256,
+	}
+}
+
+// ErrLimit is wrapped by the error for a job that was ended, or failed, because it
+// took too much of something. A file or a process that has its limit may show in
+// how the command fails, and no other way.
+var ErrLimit = errors.New("limit exceeded")
 
 // Result is how a job ended.
 type Result struct {
 	Status         int // as a shell has it: 128 and the number of the signal that ended it
 	Stdout, Stderr []byte
-	// Outputs are the files, in the order of Job.Outputs, that the job left: paths
-	// below the directory that Close removes, "" where there is no regular file.
-	Outputs []string
-	dir     string
+	Outputs        []Output // in the order of Job.Outputs
+	slot           *slot
+	free           func(error)
 }
 
-// Close removes the outputs.
-func (r *Result) Close() error { return Remove(r.dir) }
-
-// ErrLimit is wrapped by the error for a job that was ended because it took too
-// long or printed too much. Other limits show in how the command fails.
-var ErrLimit = errors.New("limit exceeded")
-
-// Run runs a job to its end. An error means that nothing can be said about the
-// command; that it failed is none.
+// Run runs a job to its end, and waits for a slot before it. An error means that
+// nothing can be said about the command; that it failed is none. The Result holds
+// the slot until it is closed.
 func (s *Sandbox) Run(ctx context.Context, j *Job) (*Result, error) {
-	dir, err := s.scratch("upper", "work", "root", "out")
-	if err != nil {
-		return nil, err
-	}
-	r, err := s.runIn(ctx, j, dir)
-	if err != nil {
-		return nil, errors.Join(err, Remove(dir))
-	}
-	return r, nil
+	return s.run(ctx, &jobSpec{Job: *j})
 }
 
-func (s *Sandbox) runIn(ctx context.Context, j *Job, dir string) (*Result, error) {
-	if err := s.give(dir, "upper", "work", "root", "out"); err != nil {
-		return nil, err
-	}
-	spec := rootSpec{Job: *j, Scratch: dir, Bwrap: s.config.Bwrap, Self: s.config.Self}
-	if len(j.Layers) == 0 {
+func (s *Sandbox) run(ctx context.Context, spec *jobSpec) (*Result, error) {
+	if len(spec.Layers) == 0 {
 		return nil, errors.New("job without a layer")
 	}
-	limited, cancel := context.WithTimeoutCause(ctx, j.Limits.Wall, fmt.Errorf("%w: more than %s", ErrLimit, j.Limits.Wall))
-	defer cancel()
-	stdout, stderr := &capped{left: j.Limits.Messages}, &capped{left: j.Limits.Messages}
-	var reply rootReply
-	err := s.start(limited, stageRoot, rootAttr(s.config.Root), spec, &reply, stdout, stderr)
-	switch {
-	case limited.Err() != nil:
-		return nil, context.Cause(limited)
-	case stdout.full || stderr.full:
-		return nil, fmt.Errorf("%w: more than %d bytes of messages", ErrLimit, j.Limits.Messages)
-	case err != nil:
+	slot, free, err := s.take(ctx)
+	if err != nil {
 		return nil, err
-	case reply.Error != "":
-		return nil, fmt.Errorf("sandbox: %s%s", reply.Error, after(stderr.Bytes()))
 	}
-	r := &Result{Status: reply.Status, Stdout: stdout.Bytes(), Stderr: stderr.Bytes(), dir: dir, Outputs: make([]string, len(j.Outputs))}
-	for i, found := range reply.Found {
-		if found && i < len(r.Outputs) {
-			r.Outputs[i] = filepath.Join(dir, "out", strconv.Itoa(i))
+	limited, cancel := context.WithTimeoutCause(ctx, spec.Limits.Wall, fmt.Errorf("%w: more than %s", ErrLimit, spec.Limits.Wall))
+	defer cancel()
+	r, err := slot.run(limited, spec)
+	if err != nil {
+		free(slot.end())
+		if limited.Err() != nil {
+			err = context.Cause(limited)
 		}
+		return nil, err
 	}
+	r.slot, r.free = slot, free
 	return r, nil
+}
+
+// run hands the job to the keeper and waits for its end, come what may: a job
+// whose time is over is killed.
+func (s *slot) run(ctx context.Context, spec *jobSpec) (*Result, error) {
+	s.jobs++
+	number := s.jobs
+	var streams [2]*capped
+	var ends []*os.File
+	var reading sync.WaitGroup
+	defer func() {
+		for _, f := range ends {
+			f.Close()
+		}
+		reading.Wait()
+	}()
+	for i := range streams {
+		r, w, err := os.Pipe()
+		if err != nil {
+			return nil, fmt.Errorf("make pipe: %w", err)
+		}
+		ends = append(ends, w)
+		streams[i] = &capped{left: spec.Limits.Messages}
+		reading.Go(func() {
+			defer r.Close()
+			if _, err := io.Copy(streams[i], r); err != nil {
+				s.kill(number, fmt.Sprintf("more than %d bytes of messages", spec.Limits.Messages))
+			}
+		})
+	}
+	if err := s.send(&request{Run: spec, Job: number}, ends...); err != nil {
+		return nil, err
+	}
+	for _, f := range ends {
+		f.Close()
+	}
+	ends = nil
+	stop := context.AfterFunc(ctx, func() { s.kill(number, "its time is over") })
+	defer stop()
+	var got reply
+	if _, err := s.receive(&got); err != nil {
+		return nil, err
+	}
+	reading.Wait()
+	switch {
+	case got.Error != "":
+		return nil, fmt.Errorf("sandbox: %s%s", got.Error, after(streams[1].Bytes()))
+	case got.Limit != "":
+		return nil, fmt.Errorf("%w: %s", ErrLimit, got.Limit)
+	}
+	return &Result{Status: got.Status, Stdout: streams[0].Bytes(), Stderr: streams[1].Bytes(), Outputs: got.Outputs}, nil
 }
 
 // after spells what a helper printed before it failed, as the rest of an error.
@@ -107,12 +167,10 @@ func after(text []byte) string {
 type capped struct {
 	kept bytes.Buffer
 	left int64
-	full bool
 }
 
 func (c *capped) Write(p []byte) (int, error) {
 	if int64(len(p)) > c.left {
-		c.full = true
 		return 0, ErrLimit
 	}
 	c.left -= int64(len(p))

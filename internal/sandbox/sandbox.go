@@ -1,12 +1,17 @@
 package sandbox
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
-	"time"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
 
 	"golang.org/x/sys/unix"
 )
@@ -19,86 +24,154 @@ type Config struct {
 	Self    []string
 	// Bwrap is the path of bubblewrap, version 0.8 or later.
 	Bwrap string
-	// Dir is an empty directory that only the caller writes to. Jobs need its file
-	// system to take the upper layer of an overlay; another overlay does not.
-	Dir string
-	// Root: the caller is root. Jobs then run as a user of their own, JobUser.
-	Root bool
+	// Dir is an empty directory that only the caller writes to. Jobs see its name and
+	// nothing of it. Where the caller is root, everybody can pass through those above it.
+	Dir  string
+	Root bool // the caller is root
+	// Slots is how many jobs can run at once; 0: as many as there are processors.
+	Slots int
+	// Demand is the level that it must have; 0: any.
+	Demand Level
 }
 
-// JobUser is the user and group of jobs where the caller is root, so that no job
-// is ever root to the kernel. It is below 65536, which containers map, and in a
-// range (60706 to 61183) that neither distributions nor systemd hand out.
-const JobUser = 61000
+// Level says what keeps jobs from the machine and from each other.
+type Level int
 
-// Sandbox runs jobs, one at a time or several at once.
-type Sandbox struct{ config Config }
+// Levels, the stronger the greater. At both, a job has namespaces of its own, no
+// network, a list of calls that it may make, and files in memory of limited size.
+const (
+	// Rootless: jobs run as one user, the one who runs the sandbox or, of root, users of
+	// their own; the keeper watches how much memory they take.
+	Rootless Level = iota + 1
+	// Isolated: each slot has a user that nobody else has, and control groups.
+	Isolated
+)
 
-// Limits bound one job.
-type Limits struct {
-	Wall     time.Duration // from start to end, setting up included
-	CPU      uint64        // seconds, for each process
-	FileSize uint64        // bytes, for each file
-	Files    uint64        // open files, for each process
-	Messages int64         // bytes of stdout and of stderr
-	Temp     uint64        // bytes below /tmp, where the tree has no /tmp
+func (l Level) String() string {
+	switch l {
+	case Rootless:
+		return "rootless"
+	case Isolated:
+		return "isolated"
+	}
+	return "level " + strconv.Itoa(int(l))
 }
 
-// DefaultLimits are ample for any compile that is in a cache.
-func DefaultLimits() Limits {
-	return Limits{Wall: 15 * time.Minute, CPU: 600, FileSize: 2 << 30, Files: 1024, Messages: 16 << 20, Temp: 2 << 30}
+// JobUser is the user and group of jobs in the first slot where the caller is root;
+// the users of the others follow. No job is ever root to the kernel. They are below
+// 65536, which containers map, and in a range (60706 to 61183) that neither
+// distributions nor systemd hand out.
+const (
+	JobUser  = 61000
+	maxSlots = 61183 - JobUser + 1
+)
+
+// Sandbox runs jobs, each in a slot.
+type Sandbox struct {
+	config Config
+	level  Level
+	groups []groups
+	slots  chan *slot // those that are free
+	closed chan struct{}
+	once   sync.Once
 }
 
-// Open checks that jobs can be run as promised and returns a Sandbox. The error
-// says in one line what this machine lacks.
+// Open checks that jobs can be run as promised and returns a Sandbox, which has to
+// be closed. The error says in one line what this machine lacks.
 func Open(ctx context.Context, c Config) (*Sandbox, error) {
-	s := &Sandbox{c}
+	if c.Slots == 0 {
+		c.Slots = runtime.NumCPU()
+	}
+	if c.Slots < 0 || c.Slots > maxSlots {
+		return nil, fmt.Errorf("%d jobs at once, %d at most", c.Slots, maxSlots)
+	}
+	if err := checkVersion(ctx, c.Bwrap); err != nil {
+		return nil, err
+	}
+	s := &Sandbox{config: c, level: Rootless, slots: make(chan *slot, c.Slots), closed: make(chan struct{}), groups: make([]groups, c.Slots)}
 	if c.Root {
-		// Its user has to get through; only root and jobs may.
-		if err := os.Chown(c.Dir, JobUser, JobUser); err != nil {
-			return nil, fmt.Errorf("give the sandbox's directory to its user: %w", err)
+		made, err := makeGroups(c.Slots)
+		if err == nil {
+			s.level, s.groups = Isolated, made
+		} else if c.Demand == Isolated {
+			return nil, fmt.Errorf("no sandbox of the level %s on this machine: %w", c.Demand, err)
 		}
+	} else if c.Demand == Isolated {
+		return nil, fmt.Errorf("a sandbox of the level %s takes root", c.Demand)
+	}
+	for i, g := range s.groups {
+		spec := keeperSpec{Bwrap: c.Bwrap, Self: c.Self, Dir: c.Dir, Groups: g}
+		if c.Root {
+			spec.User = JobUser + i
+		}
+		s.slots <- &slot{spec: spec, config: &s.config}
 	}
 	if err := s.check(ctx); err != nil {
-		return nil, fmt.Errorf("no sandbox on this machine: %w", err)
+		return nil, errors.Join(fmt.Errorf("no sandbox on this machine: %w", err), s.Close())
 	}
 	return s, nil
 }
 
-// Owner returns who must own the layers of jobs, -1 for the caller. An overlay
-// copies files up only if their owner exists in its user namespace.
-func (s *Sandbox) Owner() int {
-	if s.config.Root {
-		return JobUser
-	}
-	return -1
+// Level returns the level that it has.
+func (s *Sandbox) Level() Level { return s.level }
+
+// Close waits until the results of jobs are closed, and frees what the slots took.
+func (s *Sandbox) Close() error {
+	var errs []error
+	s.once.Do(func() {
+		close(s.closed)
+		for range s.config.Slots {
+			errs = append(errs, (<-s.slots).stop())
+		}
+		errs = append(errs, removeGroups(s.groups))
+	})
+	return errors.Join(errs...)
 }
 
-// scratch makes a directory for one job with the given directories in it.
+// leastBwrap is the version of bubblewrap that first had all the options in use.
+const leastBwrap = "0.8.0"
+
+func checkVersion(ctx context.Context, bwrap string) error {
+	cmd := exec.CommandContext(ctx, bwrap, "--version")
+	cmd.Env = []string{}
+	out, err := cmd.Output()
+	if err != nil {
+		return fmt.Errorf("ask bubblewrap for its version (the package bubblewrap has it): %w", err)
+	}
+	version, ok := strings.CutPrefix(strings.TrimSpace(string(out)), "bubblewrap ")
+	if !ok || older(version, leastBwrap) {
+		return fmt.Errorf("%s is %q; install version %s or later of bubblewrap, or set bwrap_path to one", bwrap, bytes.TrimSpace(out), leastBwrap)
+	}
+	return nil
+}
+
+// older compares versions of numbers and dots.
+func older(a, b string) bool {
+	x, y := strings.Split(a, "."), strings.Split(b, ".")
+	for i := range y {
+		var m int
+		if i < len(x) {
+			m, _ = strconv.Atoi(x[i]) // what is no number is old
+		}
+		if n, _ := strconv.Atoi(y[i]); m != n {
+			return m < n
+		}
+	}
+	return false
+}
+
+// scratch makes a directory with the given directories in it.
 func (s *Sandbox) scratch(names ...string) (string, error) {
 	dir, err := os.MkdirTemp(s.config.Dir, "job-")
 	if err != nil {
-		return "", fmt.Errorf("make job's directory: %w", err)
+		return "", fmt.Errorf("make directory: %w", err)
 	}
 	for _, name := range names {
 		if err := os.Mkdir(filepath.Join(dir, name), 0o755); err != nil {
-			return "", fmt.Errorf("make job's directory: %w", err)
+			return "", fmt.Errorf("make directory: %w", err)
 		}
 	}
 	return dir, nil
-}
-
-// give gives dir and what is directly in it to the user of jobs.
-func (s *Sandbox) give(dir string, names ...string) error {
-	if !s.config.Root {
-		return nil
-	}
-	for _, name := range append(names, "") {
-		if err := os.Chown(filepath.Join(dir, name), JobUser, JobUser); err != nil {
-			return fmt.Errorf("give job's directory to its user: %w", err)
-		}
-	}
-	return nil
 }
 
 // Remove removes a directory in which an overlay may have had its upper layer:

@@ -184,8 +184,14 @@ func (s *shadowSpec) mount() error {
 		return fmt.Errorf("attach mount: %w", err)
 	}
 	for i, dir := range s.Writable {
-		if err := mountOverlay([]string{dir}, filepath.Join(s.Scratch, strconv.Itoa(i)), dir); err != nil {
-			return fmt.Errorf("shadow %s: %w", dir, err)
+		layer, err := openLayer(dir)
+		if err != nil {
+			return err
+		}
+		err = mountLayers([]*os.File{layer}, filepath.Join(s.Scratch, strconv.Itoa(i)), dir, true)
+		layer.Close()
+		if err != nil {
+			return fmt.Errorf("shadow %s (is it on an overlay itself?): %w", dir, err)
 		}
 	}
 	return nil

@@ -17,10 +17,10 @@ import (
 )
 
 // The stages that the program is started for. Each reads its spec, as JSON, from
-// descriptor 3 and writes its reply, as JSON, to descriptor 4.
+// descriptor 3. Descriptor 4 is for its reply, or a socket.
 const (
-	stageRoot = "root" // mounts the overlay and starts bubblewrap
-	stageExec = "exec" // becomes the command, inside bubblewrap
+	stageKeeper = "keeper" // keeps a slot
+	stageAttack = "attack" // tries to do harm, in a job
 )
 
 // Descriptors of a stage.
@@ -30,24 +30,6 @@ const (
 	selfFD  = 5 // the program
 )
 
-// rootAttr is how the root stage is started: root in a user namespace in which
-// there is nobody else.
-func rootAttr(asRoot bool) *syscall.SysProcAttr {
-	uid, gid := os.Getuid(), os.Getgid()
-	if asRoot {
-		uid, gid = JobUser, JobUser
-	}
-	return &syscall.SysProcAttr{
-		Cloneflags:  unix.CLONE_NEWUSER | unix.CLONE_NEWNS,
-		UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: uid, Size: 1}},
-		GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: gid, Size: 1}},
-		// Only root may leave its supplementary groups.
-		GidMappingsEnableSetgroups: asRoot,
-		Credential:                 &syscall.Credential{NoSetGroups: !asRoot},
-		Pdeathsig:                  syscall.SIGKILL,
-	}
-}
-
 // start runs a stage to its end. Its environment is empty. An error means that
 // there is no reply.
 func (s *Sandbox) start(ctx context.Context, stage string, attr *syscall.SysProcAttr, spec, reply any, stdout, stderr io.Writer) error {
@@ -56,8 +38,8 @@ func (s *Sandbox) start(ctx context.Context, stage string, attr *syscall.SysProc
 		return err
 	}
 	defer in.Close()
-	if err := json.NewEncoder(in).Encode(spec); err != nil {
-		return fmt.Errorf("write spec: %w", err)
+	if err := encode(in, spec); err != nil {
+		return err
 	}
 	out, err := memory("reply")
 	if err != nil {
@@ -108,16 +90,23 @@ func memory(name string) (*os.File, error) {
 	return os.NewFile(uintptr(fd), name), nil
 }
 
+func encode(f *os.File, spec any) error {
+	if err := json.NewEncoder(f).Encode(spec); err != nil {
+		return fmt.Errorf("write spec: %w", err)
+	}
+	return nil
+}
+
 // Inner is the life of a stage, in a process that was started for it: what
 // Config.Program has to call, as its only doing, where its arguments are
 // Config.Self and one more, the stage. It reports whether the stage is one of
 // this package. The error has been told to the starter already where that can be.
 func Inner(stage string) (bool, error) {
 	switch stage {
-	case stageRoot:
-		return true, rootStage()
-	case stageExec:
-		return true, execStage()
+	case stageKeeper:
+		return true, keeperStage()
+	case stageAttack:
+		return true, attackStage()
 	}
 	return false, nil
 }

@@ -77,6 +77,7 @@ var ErrTimeout = errors.New("timeout of the action")
 type output struct {
 	name string // as the client calls it
 	path string // in the job's root
+	want want
 }
 
 // Run runs the job and stores what it left. stage is told when the command is about to
@@ -98,7 +99,7 @@ func (x *Executor) Run(ctx context.Context, j *Job, stage func()) (*repb.ActionR
 	meta.InputFetchCompletedTimestamp, meta.ExecutionStartTimestamp = x.stamp(), x.stamp()
 	stage()
 	job := j.run
-	job.Layers, job.HasTemp = root.Layers, root.HasTemp
+	job.Layers = root.Layers
 	begun := x.config.Now()
 	r, err := x.config.Sandbox.Run(ctx, &job)
 	if err != nil {
@@ -118,38 +119,6 @@ func (x *Executor) Run(ctx context.Context, j *Job, stage func()) (*repb.ActionR
 }
 
 func (x *Executor) stamp() *timestamppb.Timestamp { return timestamppb.New(x.config.Now()) }
-
-// keep stores the outputs and streams of a run and names them in the result.
-func (j *Job) keep(ctx context.Context, r *sandbox.Result, result *repb.ActionResult) error {
-	for i, o := range j.outputs {
-		if r.Outputs[i] == "" {
-			continue
-		}
-		f, err := os.Open(r.Outputs[i])
-		if err != nil {
-			return fmt.Errorf("keep output: %w", err)
-		}
-		d, err := j.realm.PutFile(ctx, f)
-		info, statErr := f.Stat()
-		if err := errors.Join(err, statErr, f.Close()); err != nil {
-			return fmt.Errorf("keep output: %w", err)
-		}
-		result.OutputFiles = append(result.OutputFiles, &repb.OutputFile{
-			Path: o.name, Digest: message(d), IsExecutable: info.Mode()&0o100 != 0,
-		})
-	}
-	for _, stream := range []struct {
-		text []byte
-		at   **repb.Digest
-	}{{r.Stdout, &result.StdoutDigest}, {r.Stderr, &result.StderrDigest}} {
-		d := digest.Of(stream.text)
-		if err := j.realm.Put(ctx, d, stream.text); err != nil {
-			return fmt.Errorf("keep messages: %w", err)
-		}
-		*stream.at = message(d)
-	}
-	return nil
-}
 
 // links are those in the root of this machine that lead into the base: /bin and /lib,
 // where these are parts of /usr.

@@ -174,13 +174,32 @@ func (x *Executor) fill(j *Job, action *repb.Action, command *repb.Command) erro
 		}
 		j.run.Env = append(j.run.Env, v.Name+"="+v.Value)
 	}
-	names := command.OutputPaths
-	if len(names) == 0 {
-		//nolint:staticcheck // what clients before 2.1 have
-		names = append(slices.Clone(command.OutputFiles), command.OutputDirectories...)
+	for _, list := range []struct {
+		names []string
+		want  want
+	}{
+		{command.OutputPaths, anything},
+		// What clients before 2.1 have, and others beside the paths.
+		{command.OutputFiles, aFile}, {command.OutputDirectories, aDirectory},
+	} {
+		if list.want != anything && len(command.OutputPaths) > 0 {
+			break
+		}
+		if err := j.expect(top, dir, list.names, list.want); err != nil {
+			return err
+		}
 	}
-	if len(names) > maxOutputs {
-		return refused("has %d outputs", len(names))
+	if j.foreign != nil {
+		j.run.Shared = []sandbox.Bind{{From: j.foreign.Base}, {From: "/etc/alternatives"}}
+		j.run.Writable = []string{Workspace}
+	}
+	return nil
+}
+
+// expect notes outputs, which are named as seen from dir.
+func (j *Job) expect(top, dir string, names []string, want want) error {
+	if len(j.outputs)+len(names) > maxOutputs {
+		return refused("has %d outputs", len(j.outputs)+len(names))
 	}
 	for _, name := range names {
 		p, err := within(top, dir, name)
@@ -190,11 +209,8 @@ func (x *Executor) fill(j *Job, action *repb.Action, command *repb.Command) erro
 		if p == top {
 			return refused("has its root as an output")
 		}
-		j.outputs = append(j.outputs, output{name, p})
+		j.outputs = append(j.outputs, output{name, p, want})
 		j.run.Outputs = append(j.run.Outputs, p)
-	}
-	if j.foreign != nil {
-		j.run.Shared = []string{j.foreign.Base, "/etc/alternatives"}
 	}
 	return nil
 }

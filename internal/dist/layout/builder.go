@@ -161,9 +161,6 @@ func (b *builder) link(at, target string) error {
 	if err := os.Symlink(target, at); err != nil {
 		return fmt.Errorf("lay out tree: %w", err)
 	}
-	if err := b.layout.own(at); err != nil {
-		return fmt.Errorf("lay out tree: %w", err)
-	}
 	return nil
 }
 
@@ -174,9 +171,9 @@ func (b *builder) mkdir(at string) error {
 	return b.finish(at)
 }
 
-// finish gives a directory its owner and its mode, to which no umask applies.
+// finish gives a directory its mode, to which no umask applies.
 func (b *builder) finish(at string) error {
-	if err := errors.Join(b.layout.own(at), os.Chmod(at, 0o755)); err != nil {
+	if err := os.Chmod(at, 0o755); err != nil {
 		return fmt.Errorf("lay out tree: %w", err)
 	}
 	return nil

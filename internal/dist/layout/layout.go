@@ -35,7 +35,6 @@ import (
 type Config struct {
 	Dir   string // nobody else writes to it; made where it does not exist
 	Limit int64  // bytes of the files in the pool
-	Owner int    // user and group of all that is laid out; -1: as it is made
 	Now   func() time.Time
 }
 
@@ -43,7 +42,6 @@ type Config struct {
 // safe for concurrent use.
 type Layout struct {
 	dir     string
-	owner   int
 	now     func() time.Time
 	pool    *pool
 	folders *recent.Map[digest.Digest, *folder] // checked, whole
@@ -80,7 +78,7 @@ func one(struct{}) int64 { return 1 }
 // Open returns the layout in c.Dir.
 func Open(c Config) (*Layout, error) {
 	l := &Layout{
-		dir: c.Dir, owner: c.Owner, now: c.Now,
+		dir: c.Dir, now: c.Now,
 		folders: recent.New[digest.Digest](foldersWeight, (*folder).weight),
 		visible: recent.New[view](rememberViews, one),
 		layers:  map[place]*layer{},
@@ -96,24 +94,19 @@ func Open(c Config) (*Layout, error) {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return nil, fmt.Errorf("make layout: %w", err)
 		}
-		if err := l.own(dir); err != nil {
+		// The users of jobs get through to what is laid out for them, whose names they
+		// are told by nobody.
+		if err := os.Chmod(dir, 0o711); err != nil {
 			return nil, fmt.Errorf("make layout: %w", err)
 		}
 	}
 	var err error
-	l.pool, err = openPool(filepath.Join(c.Dir, "pool"), c.Limit, c.Owner, c.Now)
+	l.pool, err = openPool(filepath.Join(c.Dir, "pool"), c.Limit, c.Now)
 	return l, err
 }
 
 // Close waits until what is not needed any more has been removed.
 func (l *Layout) Close() { l.removing.Wait() }
-
-func (l *Layout) own(path string) error {
-	if l.owner < 0 {
-		return nil
-	}
-	return os.Lchown(path, l.owner, l.owner)
-}
 
 // Shape is what a root holds besides the tree, and where the tree lies in it.
 type Shape struct {
@@ -124,7 +117,6 @@ type Shape struct {
 // Root is a tree that is laid out.
 type Root struct {
 	Layers  []string // directories, the topmost first
-	HasTemp bool     // the tree has a /tmp
 	release func()
 }
 
@@ -143,7 +135,7 @@ func (l *Layout) Materialise(ctx context.Context, realm *blobs.Realm, t *Tree, s
 	}
 	b := &builder{layout: l, ctx: ctx, realm: realm, dir: job}
 	err = b.root(t, s)
-	r := &Root{Layers: append([]string{job}, b.dirs()...), HasTemp: s.Prefix == "" && t.root.sub("tmp") != nil}
+	r := &Root{Layers: append([]string{job}, b.dirs()...)}
 	r.release = sync.OnceFunc(func() {
 		for _, layer := range b.layers {
 			l.leave(layer)

@@ -23,7 +23,6 @@ import (
 // pool holds the files that trees link to.
 type pool struct {
 	dir   string
-	owner int
 	limit int64
 	now   func() time.Time
 
@@ -73,8 +72,8 @@ func parseKey(name string) (key, bool) {
 
 // openPool returns the pool in dir. Nothing in it is believed yet. When a file was used
 // last is not kept over a start: they all count as used when they were made.
-func openPool(dir string, limit int64, owner int, now func() time.Time) (*pool, error) {
-	p := &pool{dir: dir, owner: owner, limit: limit, now: now, entries: map[key]*entry{}}
+func openPool(dir string, limit int64, now func() time.Time) (*pool, error) {
+	p := &pool{dir: dir, limit: limit, now: now, entries: map[key]*entry{}}
 	names, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, fmt.Errorf("read pool: %w", err)
@@ -198,7 +197,7 @@ func (p *pool) verify(k key) error {
 		return err
 	}
 	stat, ok := info.Sys().(*syscall.Stat_t)
-	if !ok || info.Mode() != k.mode() || p.owner >= 0 && int(stat.Uid) != p.owner {
+	if !ok || info.Mode() != k.mode() || int(stat.Uid) != os.Geteuid() {
 		return storage.ErrWrongContent
 	}
 	found, err := digest.Read(f)
@@ -258,12 +257,7 @@ func (p *pool) fill(to, from *os.File, k key) error {
 	if h.Digest() != k.content {
 		return storage.ErrWrongContent
 	}
-	if p.owner >= 0 {
-		if err := to.Chown(p.owner, p.owner); err != nil {
-			return err
-		}
-	}
-	return to.Chmod(k.mode()) // after chown, and no umask applies
+	return to.Chmod(k.mode()) // no umask applies
 }
 
 // excess reports whether the pool holds more than it may.

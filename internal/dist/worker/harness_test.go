@@ -97,7 +97,11 @@ int main(int argc, char **argv) {
 		if (!strcmp(a, "say")) { fputs(argv[++i], stdout); fflush(stdout); }
 		else if (!strcmp(a, "complain")) fputs(argv[++i], stderr);
 		else if (!strcmp(a, "copy")) { copy(argv[i + 1], argv[i + 2], "w"); i += 2; }
-		else if (!strcmp(a, "append")) { chmod(argv[i + 2], 0755); copy(argv[i + 1], argv[i + 2], "a"); i += 2; }
+		else if (!strcmp(a, "spoil")) { /* as far as it can */
+			FILE *f;
+			chmod(argv[++i], 0777);
+			if ((f = fopen(argv[i], "a"))) { fputs("evil", f); fclose(f); }
+		}
 		else if (!strcmp(a, "exec")) chmod(argv[++i], 0755);
 		else if (!strcmp(a, "mkdir")) mkdir(argv[++i], 0755);
 		else if (!strcmp(a, "link")) { if (symlink(argv[i + 1], argv[i + 2])) perror("symlink"); i += 2; }
@@ -130,6 +134,7 @@ type bench struct {
 	server *worker.Server
 	store  *blobs.Store
 	layout *layout.Layout
+	box    *sandbox.Sandbox
 	dir    string
 	addr   string
 	conn   *grpc.ClientConn
@@ -187,6 +192,9 @@ func start(t *testing.T, o options) *bench {
 			t.Error(err)
 		}
 		b.layout.Close()
+		if err := b.box.Close(); err != nil {
+			t.Error(err)
+		}
 		if err := b.store.Close(); err != nil {
 			t.Error(err)
 		}
@@ -206,16 +214,17 @@ func (b *bench) compose(o options) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	box, err := sandbox.Open(t.Context(), sandbox.Config{Program: program, Self: []string{"inner"}, Bwrap: bwrap, Dir: jobs, Root: os.Getuid() == 0})
+	box, err := sandbox.Open(t.Context(), sandbox.Config{Program: program, Self: []string{"inner"}, Bwrap: bwrap, Dir: jobs, Root: os.Getuid() == 0, Slots: o.slots})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if b.store, err = blobs.Open(blobs.Config{Dir: filepath.Join(b.dir, "blobs"), Limit: o.limit, Now: time.Now}); err != nil {
 		t.Fatal(err)
 	}
-	if b.layout, err = layout.Open(layout.Config{Dir: filepath.Join(b.dir, "layout"), Limit: o.limit, Owner: box.Owner(), Now: time.Now}); err != nil {
+	if b.layout, err = layout.Open(layout.Config{Dir: filepath.Join(b.dir, "layout"), Limit: o.limit, Now: time.Now}); err != nil {
 		t.Fatal(err)
 	}
+	b.box = box
 	b.server = worker.New(worker.Config{
 		Blobs: b.store,
 		Execute: execute.New(execute.Config{

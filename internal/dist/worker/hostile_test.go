@@ -313,9 +313,9 @@ func TestLargeTree(t *testing.T) {
 	}
 	for i := range 4 {
 		tree["w/in"] = "job " + strconv.Itoa(i)
-		resp := b.must(job{tree: tree, args: []string{"append", "in", "/usr/include/d0/h0", "copy", "/usr/include/d0/h0", "a", "copy", "/usr/include/d1/h1", "b", "copy", "in", "/usr/include/d1/new"},
+		resp := b.must(job{tree: tree, args: []string{"spoil", "/usr/include/d0/h0", "copy", "/usr/include/d0/h7", "a", "copy", "/usr/include/d1/h1", "b", "copy", "in", "/usr/include/d1/new"},
 			outputs: []string{"a", "b", "../usr/include/d1/new"}})
-		want := []string{"0job " + strconv.Itoa(i), "1", "job " + strconv.Itoa(i)}
+		want := []string{"7", "1", "job " + strconv.Itoa(i)}
 		for k, o := range resp.Result.OutputFiles {
 			if string(o.Contents) != want[k] {
 				t.Errorf("job %d: %s is %q, want %q", i, o.Path, o.Contents, want[k])

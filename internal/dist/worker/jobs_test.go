@@ -217,7 +217,7 @@ func TestThreat18NextJob(t *testing.T) {
 	for i := range 100 {
 		tree[fmt.Sprint("usr/", i)] = fmt.Sprint(i)
 	}
-	evil := job{tree: tree, args: []string{"append", "/bin/probe", "in", "append", "/bin/probe", "/usr/tool", "copy", "/bin/probe", "/usr/new"}}
+	evil := job{tree: tree, args: []string{"spoil", "in", "spoil", "/usr/tool", "spoil", "/usr/new", "spoil", "/bin/probe"}}
 	evil.change = func(a *repb.Action, _ *repb.Command) { a.DoNotCache = true }
 	honest := evil
 	honest.args, honest.outputs = []string{"copy", "in", "a", "copy", "/usr/tool", "b"}, []string{"a", "b", "../usr/new"}

@@ -1,0 +1,24 @@
+package sandbox
+
+// measures is a set of what keeps a job from doing harm. Tests leave one out and
+// see the attack succeed that it is there for; no configuration leads here.
+type measures uint64
+
+const (
+	measureUser        measures = 1 << iota // a user who is not root
+	measureDescriptors                      // no descriptors but three
+	measureLimits                           // what the kernel bounds for each process
+	measureSession                          // no terminal
+	measureIPC
+	measurePID
+	measureNet
+	measureUserns
+	measureEnvironment
+	measureFilter   // seccomp
+	measureSettings // of the kernel, read-only
+	measureTemp     // a size for what is written
+	measureGroups   // control groups
+	measureWatch    // of memory and processes
+)
+
+func (m measures) has(other measures) bool { return m&other != 0 }

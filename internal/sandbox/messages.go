@@ -1,0 +1,129 @@
+package sandbox
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// Worker and keeper talk over a socket:
+//
+//	message = length payload     ; length: 4 bytes, little endian; descriptors come with it
+//	payload = request | reply    ; JSON
+//
+// Every request but kill has one reply.
+
+// request is what a keeper is asked for: one of its fields.
+type request struct {
+	Run  *jobSpec // with two descriptors, for stdout and stderr
+	Kill string   // why the job should end, if it still runs
+	Job  int      // its number: that of Run before it
+	Open string   // a path that was told of: the reply comes with a descriptor
+	Walk string   // a directory that was told of
+	Most int      // entries of a walk
+	End  bool     // forget the job's files
+}
+
+// reply is a keeper's answer.
+type reply struct {
+	Error   string // why there is no answer
+	Limit   string // which limit ended the job; else it came to its own end
+	Status  int
+	Outputs []Output
+}
+
+// maxMessage bounds a message; a command line has 2 MiB at most.
+const maxMessage = 64 << 20
+
+func send(c *net.UnixConn, v any, files ...*os.File) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("encode message: %w", err)
+	}
+	var rights []byte
+	if len(files) > 0 {
+		fds := make([]int, len(files))
+		for i, f := range files {
+			fds[i] = int(f.Fd())
+		}
+		rights = unix.UnixRights(fds...)
+	}
+	head := binary.LittleEndian.AppendUint32(nil, uint32(len(b)))
+	if _, _, err := c.WriteMsgUnix(head, rights, nil); err != nil {
+		return fmt.Errorf("send message: %w", err)
+	}
+	if _, err := c.Write(b); err != nil {
+		return fmt.Errorf("send message: %w", err)
+	}
+	return nil
+}
+
+// receive returns the descriptors that came with the message. The error at the
+// end of the connection is io.EOF.
+func receive(c *net.UnixConn, v any) ([]*os.File, error) {
+	head, rights := make([]byte, 4), make([]byte, unix.CmsgSpace(4*4))
+	n, used, _, _, err := c.ReadMsgUnix(head, rights)
+	if err != nil || n == 0 {
+		return nil, errors.Join(io.EOF, err)
+	}
+	files, err := received(rights[:used])
+	if err != nil {
+		return nil, err
+	}
+	if _, err := io.ReadFull(c, head[n:]); err != nil {
+		return files, fmt.Errorf("receive message: %w", err)
+	}
+	size := binary.LittleEndian.Uint32(head)
+	if size > maxMessage {
+		return files, fmt.Errorf("message of %d bytes", size)
+	}
+	b := make([]byte, size)
+	if _, err := io.ReadFull(c, b); err != nil {
+		return files, fmt.Errorf("receive message: %w", err)
+	}
+	if err := json.Unmarshal(b, v); err != nil {
+		return files, fmt.Errorf("decode message: %w", err)
+	}
+	return files, nil
+}
+
+func received(rights []byte) ([]*os.File, error) {
+	if len(rights) == 0 {
+		return nil, nil
+	}
+	messages, err := unix.ParseSocketControlMessage(rights)
+	if err != nil {
+		return nil, fmt.Errorf("receive descriptors: %w", err)
+	}
+	var files []*os.File
+	for _, m := range messages {
+		fds, err := unix.ParseUnixRights(&m)
+		if err != nil {
+			return nil, fmt.Errorf("receive descriptors: %w", err)
+		}
+		for _, fd := range fds {
+			files = append(files, os.NewFile(uintptr(fd), "received"))
+		}
+	}
+	return files, nil
+}
+
+// connection makes a connection of the socket f, which is closed.
+func connection(f *os.File) (*net.UnixConn, error) {
+	defer f.Close()
+	c, err := net.FileConn(f)
+	if err != nil {
+		return nil, fmt.Errorf("use socket: %w", err)
+	}
+	u, ok := c.(*net.UnixConn)
+	if !ok {
+		return nil, errors.Join(errors.New("not a unix socket"), c.Close())
+	}
+	return u, nil
+}
