@@ -53,7 +53,10 @@ func (p *program) command(s *server, short string) *cobra.Command {
 				return err
 			}
 			if !behave.AllowCoreDumps { // they would hold secrets
-				_ = unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{})
+				var core unix.Rlimit
+				_ = unix.Getrlimit(unix.RLIMIT_CORE, &core)
+				core.Cur = 0 // and the sandbox sets what its jobs have
+				_ = unix.Setrlimit(unix.RLIMIT_CORE, &core)
 				_ = unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0)
 			}
 			switch {

@@ -115,43 +115,46 @@ func (w *composed) close() {
 }
 
 // openWorker chooses the parts and puts them together.
-func openWorker(ctx context.Context, c *config.Worker, log *slog.Logger) (w *composed, err error) {
-	w = &composed{slots: c.Builder.Slots}
-	defer func() {
-		if err != nil {
-			w.close()
-		}
-	}()
+func openWorker(ctx context.Context, c *config.Worker, log *slog.Logger) (*composed, error) {
+	w := &composed{slots: c.Builder.Slots}
 	if w.slots == 0 {
 		w.slots = runtime.NumCPU()
 	}
+	if err := w.open(ctx, c, log); err != nil {
+		w.close()
+		return nil, err
+	}
+	return w, nil
+}
+
+func (w *composed) open(ctx context.Context, c *config.Worker, log *slog.Logger) (err error) {
 	if err := w.lock(c.CacheDir); err != nil {
-		return nil, fmt.Errorf("cache_dir: %w", err)
+		return fmt.Errorf("cache_dir: %w", err)
 	}
 	if w.secure, w.pin, err = security(c); err != nil {
-		return nil, err
+		return err
 	}
 	box, err := w.sandbox(ctx, c)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	w.level = box.Level()
 	instances := worker.Instances{""}
 	var foreign *execute.Foreign
 	if c.Builder.Base != "" {
 		foreign = &execute.Foreign{Realm: baseInstance, Base: c.Builder.Base}
-		instances = append(instances, baseInstance)
+		instances = append(instances, foreign.Realm)
 	}
 	// Inputs lie there twice: as they were sent, and as jobs use them.
 	half := int64(c.ToolchainCacheSize) / 2
 	store, err := blobs.Open(blobs.Config{Dir: filepath.Join(c.CacheDir, "blobs"), Limit: half, Now: time.Now})
 	if err != nil {
-		return nil, fmt.Errorf("cache_dir: %w", err)
+		return fmt.Errorf("cache_dir: %w", err)
 	}
 	w.closes = append(w.closes, store.Close)
 	trees, err := layout.Open(layout.Config{Dir: filepath.Join(c.CacheDir, "layout"), Limit: half, Now: time.Now})
 	if err != nil {
-		return nil, fmt.Errorf("cache_dir: %w", err)
+		return fmt.Errorf("cache_dir: %w", err)
 	}
 	w.closes = append(w.closes, func() error { trees.Close(); return nil })
 	w.server = worker.New(worker.Config{
@@ -162,7 +165,7 @@ func openWorker(ctx context.Context, c *config.Worker, log *slog.Logger) (w *com
 		}),
 		Gate: w.gate(c, instances, log), TLS: w.secure, Slots: w.slots, Queue: waitingPerSlot * w.slots, Log: log, Now: time.Now,
 	})
-	return w, nil
+	return nil
 }
 
 // gate decides who may come in.
@@ -227,7 +230,7 @@ func security(c *config.Worker) (secure *tls.Config, pin []byte, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	return &tls.Config{Certificates: []tls.Certificate{*cert}, MinVersion: tls.VersionTLS13, NextProtos: []string{"h2"}}, sum[:], nil
+	return &tls.Config{Certificates: []tls.Certificate{*cert}, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2"}}, sum[:], nil
 }
 
 // sandbox opens the sandbox in a directory of its own, in which an earlier worker may have
