@@ -63,7 +63,10 @@ type Remote struct {
 const (
 	// retryAfter is for how long an engine that did not answer is left alone.
 	retryAfter = 10 * time.Second
-	probeWait  = 30 * time.Second
+	// clusterRetry is the same where workers are many and come back: the engine knows by
+	// itself whom to leave alone.
+	clusterRetry = time.Second
+	probeWait    = 30 * time.Second
 )
 
 // ready says why the engine is of no use now. The first callers wait for a probe; once
@@ -141,7 +144,13 @@ func (r *Remote) cache() Cache {
 }
 
 // rest leaves the engine alone for a while. The caller holds the lock.
-func (r *Remote) rest(err error) { r.fit, r.last, r.retry = false, err, time.Now().Add(retryAfter) }
+func (r *Remote) rest(err error) {
+	after := retryAfter
+	if r.Cluster != nil {
+		after = clusterRetry
+	}
+	r.fit, r.last, r.retry = false, err, time.Now().Add(after)
+}
 
 // failed takes note of an error of the engine.
 func (r *Remote) failed(err error) {

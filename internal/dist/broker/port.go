@@ -60,7 +60,7 @@ func (b *Broker) Listen(ctx context.Context, c *config.Scheduler, ready func()) 
 	server := &http.Server{
 		Handler: b.handler(calls), ErrorLog: slog.NewLogLogger(b.log.Handler(), slog.LevelDebug),
 		ReadHeaderTimeout: headerWait, IdleTimeout: idleWait, MaxHeaderBytes: 16 << 10,
-		Protocols:   protocols(),
+		Protocols: protocols(), TLSConfig: secure,
 		HTTP2:       &http.HTTP2Config{MaxConcurrentStreams: maxStreams, SendPingTimeout: pingAfter, PingTimeout: pingWait, WriteByteTimeout: pingAfter},
 		BaseContext: func(net.Listener) context.Context { return ctx },
 	}

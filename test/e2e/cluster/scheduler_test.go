@@ -2,9 +2,13 @@ package cluster
 
 import (
 	"bytes"
+	"cmp"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -118,9 +122,11 @@ func (s *server) signal(sig syscall.Signal) {
 type scheduler struct {
 	*server
 	address string
+	scheme  string // "" is http
+	ca      string // by which it is believed
 }
 
-func (s *scheduler) url() string { return "http://" + s.address }
+func (s *scheduler) url() string { return cmp.Or(s.scheme, "http") + "://" + s.address }
 
 func startScheduler(t *testing.T) *scheduler {
 	t.Helper()
@@ -140,6 +146,25 @@ func (s *scheduler) status() (workers, cpus, inProgress int, err error) {
 	return parseStatus(string(out), s.url())
 }
 
+// httpStatus asks as any program can.
+func (s *scheduler) httpStatus() (workers, cpus, inProgress int, err error) {
+	client := http.Client{Timeout: 2 * time.Second}
+	if s.ca != "" {
+		pem, _ := os.ReadFile(s.ca)
+		pool := x509.NewCertPool()
+		pool.AppendCertsFromPEM(pem)
+		client.Transport = &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}, ForceAttemptHTTP2: true}
+		defer client.CloseIdleConnections()
+	}
+	resp, err := client.Get(s.url() + "/api/v1/scheduler/status")
+	if err != nil {
+		return 0, 0, 0, err
+	}
+	defer resp.Body.Close()
+	_, err = fmt.Fscanf(resp.Body, `{"num_workers":%d,"num_cpus":%d,"in_progress":%d}`, &workers, &cpus, &inProgress)
+	return workers, cpus, inProgress, err
+}
+
 // parseStatus reads what --dist-status and cachepot-dist status print.
 func parseStatus(text, url string) (workers, cpus, inProgress int, err error) {
 	_, err = fmt.Sscanf(text, `{"SchedulerStatus":["`+url+`",{"num_workers":%d,"num_cpus":%d,"in_progress":%d}]}`, &workers, &cpus, &inProgress)
@@ -155,7 +180,7 @@ func (s *scheduler) await(workers int) {
 	var got int
 	var err error
 	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-		if got, _, _, err = s.status(); err == nil && got == workers {
+		if got, _, _, err = s.httpStatus(); err == nil && got == workers {
 			return
 		}
 	}

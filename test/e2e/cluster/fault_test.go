@@ -1,0 +1,94 @@
+package cluster
+
+import (
+	"fmt"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// busy waits until jobs run.
+func (s *scheduler) busy() {
+	s.t.Helper()
+	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+		if _, _, n, err := s.httpStatus(); err == nil && n > 0 {
+			return
+		}
+	}
+	s.t.Fatal("nothing runs")
+}
+
+// TestFaults: whatever is done to a server in the middle of a build, the build ends as a bare
+// one does, and the next one is compiled by the workers again.
+func TestFaults(t *testing.T) {
+	s := startScheduler(t)
+	workers := []*worker{startWorker(t, s, 1), startWorker(t, s, 2)}
+	c := newClient(t, bookClient(t, s.url()))
+	dir := scratch(t)
+	write(t, dir, cProject(9))
+	round := 0
+	build := func(what string, fault func()) {
+		t.Helper()
+		round++
+		write(t, dir, map[string]string{"inc/a.h": fmt.Sprintf("#include <stdio.h>\n#define N %d\n", round)})
+		bare, plain := makeIn(t, dir, c.Env, 2, "")
+		type made struct {
+			files map[string]string
+			r     result
+		}
+		done := make(chan made, 1)
+		go func() {
+			files, r := makeIn(t, dir, c.Env, 4, c.Wrapper+" ")
+			done <- made{files, r}
+		}()
+		if fault != nil {
+			s.busy()
+			fault()
+		}
+		got := <-done
+		if got.r.code != 0 || len(got.r.stderr) != len(plain.stderr) {
+			t.Errorf("%s: status %d: %s", what, got.r.code, got.r.stderr)
+		}
+		same(t, what, bare, got.files)
+	}
+	// healed waits until jobs run on the workers again.
+	n := 0
+	healed := func() {
+		t.Helper()
+		for end := time.Now().Add(40 * time.Second); ; time.Sleep(200 * time.Millisecond) {
+			n++
+			write(t, dir, map[string]string{"probe.c": fmt.Sprintf("int probe = %d;\n", n)})
+			before := c.counters()
+			if r := run(t, dir, c.Env, c.Wrapper, "gcc", "-c", "probe.c", "-o", "probe.obj"); r.code != 0 {
+				t.Fatalf("status %d: %s", r.code, r.stderr)
+			}
+			if after := c.counters(); after.DistErrors == before.DistErrors {
+				return
+			} else if time.Now().After(end) {
+				t.Fatalf("compiles do not go to the workers again: %+v", after.DistFailures)
+			}
+		}
+	}
+	build("nothing", nil)
+	w := workers[0]
+	for _, f := range []struct {
+		what   string
+		do, un func()
+	}{
+		{"the scheduler is killed", s.kill, func() { s.start() }},
+		{"the scheduler is started again", func() { s.kill(); s.start() }, func() {}},
+		{"the scheduler is stopped", func() { s.signal(syscall.SIGSTOP) }, func() { s.signal(syscall.SIGCONT) }},
+		{"a worker is killed", w.kill, func() { w.start() }},
+		{"a worker is started again", func() { w.kill(); w.start() }, func() {}},
+		{"a worker is stopped", func() { w.signal(syscall.SIGSTOP) }, func() { w.signal(syscall.SIGCONT) }},
+		{"all workers are killed", func() { w.kill(); workers[1].kill() }, func() { w.start(); workers[1].start() }},
+	} {
+		build(f.what, f.do)
+		f.un()
+		healed()
+	}
+	s.await(2)
+	if _, _, n, err := s.status(); err != nil || n != 0 {
+		t.Errorf("%d leases are in use, %v", n, err)
+	}
+}

@@ -1,0 +1,169 @@
+package cluster
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"math/big"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// certificate makes files of a certificate for addresses, signed by itself.
+func certificate(t *testing.T, dir string, hosts ...string) (cert, key string) {
+	t.Helper()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test"}, NotBefore: time.Now().Add(-time.Hour),
+		NotAfter: time.Now().Add(24 * time.Hour), IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign}
+	for _, h := range hosts {
+		template.IPAddresses = append(template.IPAddresses, net.ParseIP(h))
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &private.PublicKey, private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keyDER, err := x509.MarshalECPrivateKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, dir, map[string]string{
+		"cert.pem": string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})),
+		"key.pem":  string(pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: keyDER})),
+	})
+	return filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+}
+
+// startNginx starts nginx with the block that the manual prints, before a scheduler, and
+// returns its process, its URL and its certificate.
+func startNginx(t *testing.T, s *scheduler) (p *os.Process, url, ca string) {
+	t.Helper()
+	dir := scratch(t)
+	if err := os.Chmod(dir, 0o755); err != nil { // it serves as another user
+		t.Fatal(err)
+	}
+	cert, key := certificate(t, dir, "127.0.0.1")
+	address := freeAddress(t)
+	block := printed(t, "nginx", "grpc_pass", "listen 443", "listen "+address, "/etc/ssl/certs/scheduler.pem", cert,
+		"/etc/ssl/private/scheduler.key", key, "127.0.0.1:10600", s.address)
+	write(t, dir, map[string]string{"nginx.conf": "daemon off;\npid " + dir + "/pid;\nerror_log " + dir + "/log;\nevents {}\nhttp {\naccess_log off;\n" + block + "}\n"})
+	cmd := exec.Command("nginx", "-p", dir, "-c", dir+"/nginx.conf", "-e", dir+"/log")
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+		_ = cmd.Wait()
+		if t.Failed() {
+			log, _ := os.ReadFile(filepath.Join(dir, "log"))
+			t.Logf("nginx says:\n%s%s", out.String(), tail(string(log)))
+		}
+	})
+	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		if c, err := net.Dial("tcp", address); err == nil {
+			c.Close()
+			return cmd.Process, "https://" + address, cert
+		}
+	}
+	t.Fatalf("nginx does not listen: %s", out.String())
+	return nil, "", ""
+}
+
+// withCA adds the certificate by which a scheduler is believed to a client's file.
+func withCA(conf, ca string) string { return conf + "\n[dist.tls]\nca = \"" + ca + "\"\n" }
+
+// workerBehind starts a worker that reaches its scheduler by a URL.
+func workerBehind(t *testing.T, s *scheduler, url, ca string) *worker {
+	t.Helper()
+	w := &worker{address: freeAddress(t)}
+	dir := scratch(t)
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	conf := "scheduler_ca = \"" + ca + "\"\n" + bookWorker(t, w.address, url, workerToken(t, w.address), dir)
+	w.server = newServer(t, "worker", conf)
+	w.start()
+	return w
+}
+
+// TestNginx: the manual's HTTPS server in front of the scheduler serves worker, client and
+// whoever asks for the status, and may read its file anew in the middle of a build.
+func TestNginx(t *testing.T) {
+	s := startScheduler(t)
+	nginx, url, ca := startNginx(t, s)
+	w := workerBehind(t, s, url, ca)
+	s.await(1)
+	c := newClient(t, withCA(bookClient(t, url), ca), strict)
+	dir := scratch(t)
+	write(t, dir, cProject(5))
+	bare, _ := makeIn(t, dir, c.Env, 2, "")
+	go func() {
+		s.busy()
+		_ = nginx.Signal(syscall.SIGHUP)
+	}()
+	got, r := makeIn(t, dir, c.Env, 2, c.Wrapper+" ")
+	if r.code != 0 {
+		t.Fatalf("status %d: %s", r.code, r.stderr)
+	}
+	same(t, "through nginx", bare, got)
+	if n := c.counters(); n.DistCompiles[w.address] != 6 {
+		t.Errorf("%d compiles there, want 6; %v", n.DistCompiles[w.address], n.DistFailures)
+	}
+	if out, err := c.Admin("--dist-status"); err != nil || !strings.HasPrefix(out, `{"SchedulerStatus":["`+url+`",`) {
+		t.Errorf("%s, %v", out, err)
+	}
+	if out, err := exec.Command(dist(t), "status", "--url", url, "--ca", ca).CombinedOutput(); err != nil || !strings.HasPrefix(string(out), `{"SchedulerStatus":["`+url+`",{"num_workers":1,`) {
+		t.Errorf("%s, %v", out, err)
+	}
+	if out, err := exec.Command(dist(t), "status", "--url", url).CombinedOutput(); err == nil || !strings.Contains(string(out), "certificate") {
+		t.Errorf("a certificate that nobody trusts: %s, %v", out, err)
+	}
+}
+
+// TestOwnTLS: so does the scheduler with a certificate of its own.
+func TestOwnTLS(t *testing.T) {
+	s := &scheduler{address: freeAddress(t), scheme: "https"}
+	cert, key := certificate(t, scratch(t), "127.0.0.1")
+	s.ca = cert
+	s.server = newServer(t, "scheduler", strings.Replace(bookScheduler(t, s.address), s.address, "https://"+s.address, 1)+
+		"\n[tls]\n"+strings.Join(strings.Split(printed(t, "toml", "[tls]", "/etc/cachepot/scheduler.pem", cert, "/etc/cachepot/scheduler.key", key), "\n")[3:], "\n"))
+	s.start()
+	s.await(0)
+	w := workerBehind(t, s, s.url(), cert)
+	s.await(1)
+	dir := scratch(t)
+	write(t, dir, map[string]string{"a.c": "int a;\n"})
+	c := newClient(t, withCA(bookClient(t, s.url()), cert), strict)
+	if r := run(t, dir, c.Env, c.Wrapper, "gcc", "-c", "a.c"); r.code != 0 || c.counters().DistCompiles[w.address] != 1 {
+		t.Errorf("status %d: %s", r.code, r.stderr)
+	}
+	// Whoever does not know the certificate, or has another token, compiles at home, and is told
+	// why when asked.
+	for conf, want := range map[string]string{
+		bookClient(t, s.url()): "certificate",
+		strings.Replace(withCA(bookClient(t, s.url()), cert), "my client token", "another token", 1): "",
+	} {
+		other := newClient(t, conf)
+		if r := run(t, dir, other.Env, other.Wrapper, "gcc", "-c", "a.c"); r.code != 0 || r.stderr != "" || other.counters().DistErrors != 1 {
+			t.Errorf("status %d: %s; %v", r.code, r.stderr, other.counters().DistFailures)
+		}
+		if out, err := other.Admin("--dist-status"); err != nil || !strings.Contains(out, want) {
+			t.Errorf("%s, %v", out, err)
+		}
+	}
+}
