@@ -130,12 +130,13 @@ func (s *searched) see(dirs []string, name string) {
 }
 
 // isHelper reports whether a file may be a program that a C compiler or linker starts, by
-// its name (none starts rustc, which many have in their home): perhaps after a target ("x86_64-linux-gnu-") and before a version ("-12").
+// its name: perhaps after a target ("x86_64-linux-gnu-") and before a version ("-12").
+// None starts rustc, which many have in their home.
 func isHelper(name string) bool {
 	if i := strings.LastIndexByte(name, '-'); i > 0 && strings.Trim(name[i+1:], "0123456789.") == "" {
 		name = name[:i]
 	}
-	for _, prefix := range []string{"cc1", "lto", "ld.", "clang", "llvm-", "gcc-", "rust-lld"} {
+	for _, prefix := range []string{"cc1", "lto", "ld.", "clang", "llvm-", "gcc-"} {
 		if strings.HasPrefix(name, prefix) {
 			return true
 		}

@@ -35,7 +35,7 @@ func TestPrograms(t *testing.T) {
 		}
 		return d
 	}
-	tools, other := dir("tools"), dir("other", "as-if", "install", "md5sum", "rustup", "rustc", "rust-gdb", "cargo")
+	tools, other := dir("tools"), dir("other", "as-if", "install", "md5sum", "rustup", "rustc", "rust-gdb", "rust-lldb", "cargo")
 	cross, named, script := dir("cross", "aarch64-linux-gnu-as"), dir("named", "mycc"), dir("script", "ld")
 	for _, name := range []string{"cc", "gcc-12"} {
 		if err := os.Symlink(cc, filepath.Join(tools, name)); err != nil {

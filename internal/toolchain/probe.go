@@ -99,6 +99,9 @@ func (x *examination) observe(ctx context.Context) (*sighting, error) {
 	}
 	seen := &sighting{paths: &action.PathSet{Paths: []string{path}}, failed: o.Failed}
 	seen.add(o, scratch)
+	if x.tool.Family == "clang" {
+		seen.onlyROCm()
+	}
 	if x.tool.Sysroot != "" {
 		listings, err := sysrootListings(x.tool.Sysroot)
 		if err != nil {
@@ -123,6 +126,16 @@ func (s *sighting) add(o *Observation, scratch string) {
 	for _, d := range o.Listed {
 		if !ours(d) {
 			s.paths.Listings = append(s.paths.Listings, action.Listing{Dir: filepath.Clean(d)})
+		}
+	}
+}
+
+// onlyROCm says what clang looks for in /opt, where everybody has something else: whatever
+// the language, AMD's libraries, in directories called "rocm-" and a version.
+func (s *sighting) onlyROCm() {
+	for i := range s.paths.Listings {
+		if l := &s.paths.Listings[i]; l.Dir == "/opt" {
+			l.Prefix = "rocm-"
 		}
 	}
 }
