@@ -1,6 +1,7 @@
 package coordinator
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"os"
@@ -9,6 +10,7 @@ import (
 	"github.com/cachepot/cachepot/internal/cas"
 	"github.com/cachepot/cachepot/internal/digest"
 	"github.com/cachepot/cachepot/internal/reapi"
+	"github.com/cachepot/cachepot/internal/wire"
 )
 
 // here reports whether the content of f has been fetched.
@@ -50,4 +52,103 @@ func (j *job) fetchTo(ctx context.Context, f *reapi.File, name string) error {
 		err = fmt.Errorf("keep output: %w", cerr)
 	}
 	return err
+}
+
+// maxPrinted bounds what is taken of a compiler's messages, in bytes.
+const maxPrinted = 16 << 20
+
+// unpack takes in what an engine says came of a run. The staged outputs are the
+// caller's to discard, after an error too.
+func (j *job) unpack(ctx context.Context, a *awayRun, res *reapi.Result) (*wire.Exited, []taken, error) {
+	x := &wire.Exited{}
+	var err error
+	if x.Stdout, err = j.s.Remote.printed(ctx, res.Stdout); err != nil {
+		return nil, nil, err
+	}
+	if x.Stderr, err = j.s.Remote.printed(ctx, res.Stderr); err != nil {
+		return nil, nil, err
+	}
+	if res.ExitCode != 0 {
+		return nil, nil, &unlike{label: fmt.Sprintf("ends with status %d", res.ExitCode), detail: firstLine(x.Stderr, x.Stdout), failed: true, stderr: x.Stderr}
+	}
+	if len(res.Other) > 0 {
+		return nil, nil, &unlike{label: "an output is no plain file", detail: res.Other[0]}
+	}
+	files := make(map[string]*reapi.File, len(res.Files))
+	for i := range res.Files {
+		f := &res.Files[i]
+		files[filepath.Join(j.call.Dir, f.Path)] = f
+	}
+	outputs, err := j.unpackOutputs(ctx, a, files)
+	if err != nil {
+		return nil, outputs, err
+	}
+	for _, name := range a.Side {
+		if f := files[sideDir+"/"+name]; f != nil {
+			if err := j.fetchTo(ctx, f, filepath.Join(a.scratch, name)); err != nil {
+				return nil, outputs, err
+			}
+			delete(files, sideDir+"/"+name)
+		}
+	}
+	for p := range files {
+		return nil, outputs, &unlike{label: "what came back is no output of the call", detail: p}
+	}
+	return x, outputs, nil
+}
+
+// unpackOutputs stages the outputs of the call and takes them out of files.
+func (j *job) unpackOutputs(ctx context.Context, a *awayRun, files map[string]*reapi.File) ([]taken, error) {
+	var small []digest.Digest
+	for _, f := range files {
+		if f.Digest.Size <= reapi.Small && f.Content == nil {
+			small = append(small, f.Digest)
+		}
+	}
+	contents, err := j.s.Remote.Engine.Fetch(ctx, small)
+	if err != nil {
+		return nil, err
+	}
+	var out []taken
+	for _, o := range j.inv.Outputs {
+		if o.Unwritten {
+			continue
+		}
+		p := filepath.Clean(j.at(o.Path))
+		f := files[p]
+		if f == nil {
+			if o.Optional {
+				continue
+			}
+			return out, &unlike{label: "an output did not come back", detail: o.Path}
+		}
+		if f.Content == nil {
+			f.Content = contents[f.Digest]
+		}
+		t := taken{Output: o, mode: created}
+		if f.Executable && !o.InPlace {
+			t.mode = 0o777
+		}
+		if t.staged, err = j.stage(ctx, f, a.scratch); err != nil {
+			return out, err
+		}
+		out = append(out, t)
+		delete(files, p)
+	}
+	for _, f := range files { // side files
+		if f.Content == nil {
+			f.Content = contents[f.Digest]
+		}
+	}
+	return out, nil
+}
+
+// firstLine returns the first line that any of texts has.
+func firstLine(texts ...[]byte) string {
+	for _, t := range texts {
+		if line, _, _ := bytes.Cut(bytes.TrimSpace(t), []byte("\n")); len(line) > 0 {
+			return string(line[:min(len(line), 300)])
+		}
+	}
+	return ""
 }
