@@ -5,6 +5,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
+	"log/slog"
 	"os"
 	"os/signal"
 	"runtime"
@@ -12,6 +14,7 @@ import (
 
 	"github.com/cachepot/cachepot/internal/cli"
 	"github.com/cachepot/cachepot/internal/config"
+	"github.com/cachepot/cachepot/internal/toolchain"
 )
 
 func main() {
@@ -44,6 +47,10 @@ func commandLine(ctx context.Context) int {
 				return nil, err
 			}
 			return cacheDir{t}, nil
+		},
+		Package: func(ctx context.Context, w io.Writer, name, exe string, progress func(done, total int64)) (string, error) {
+			r := toolchain.NewRegistry(newView(slog.New(slog.DiscardHandler)), toolchain.Watch, nil)
+			return r.Package(ctx, w, name, exe, env, progress)
 		},
 		Unwatched: func() string { return unwatched(program) },
 		Serve:     func() error { return serve(ctx, env, true) },

@@ -35,6 +35,9 @@ type Env struct {
 	OpenCache func(c *config.Config) (Cache, error)
 	// Unwatched says why processes cannot be watched here, "" where they can.
 	Unwatched func() string
+	// Package writes an archive of the compiler at the absolute path exe to w, packed as name
+	// says, and returns the compiler's path in it.
+	Package func(ctx context.Context, w io.Writer, name, exe string, progress func(done, total int64)) (string, error)
 	// Serve runs a coordinator in the foreground.
 	Serve func() error
 }
@@ -79,6 +82,7 @@ func actions() []action {
 		{"show-stats", "s", "print statistics", show},
 		{"zero-stats", "z", "set statistics to zero", zero},
 		{"dist-status", "", "say how distributed compilation is doing, as JSON", distStatus},
+		{"package-toolchain", "", "write an archive of a compiler: --package-toolchain EXECUTABLE OUT", packageToolchain},
 		{"clear-cache", "", "remove everything from the local cache", clearCache},
 	}
 }
@@ -88,7 +92,7 @@ func (e *Env) root() *cobra.Command {
 		Use:           "cachepot [flag] | cachepot explain [compiler args...] | cachepot compiler [args...]",
 		Short:         "A compiler cache. Put it before a compiler: cachepot gcc -c x.c -o x.o",
 		Version:       version.Version,
-		Args:          cobra.NoArgs,
+		Args:          takesArgs,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
@@ -114,6 +118,14 @@ func (e *Env) root() *cobra.Command {
 	cmd.AddCommand(e.explain())
 	cmd.AddCommand(e.verify())
 	return cmd
+}
+
+// takesArgs lets the one flag that stands for a command with arguments have them.
+func takesArgs(cmd *cobra.Command, args []string) error {
+	if set, _ := cmd.Flags().GetBool("package-toolchain"); set {
+		return cobra.ExactArgs(2)(cmd, args)
+	}
+	return cobra.NoArgs(cmd, args)
 }
 
 func (e *Env) getenv(name string) string {

@@ -1,0 +1,94 @@
+package remote
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/cachepot/cachepot/internal/archive"
+	"github.com/cachepot/cachepot/internal/digest"
+	"io"
+)
+
+// packaged has cachepot write an archive of a compiler, and returns its path and the
+// section of the configuration that is printed.
+func packaged(t *testing.T, c *client, compiler, name string) (path, section string) {
+	t.Helper()
+	path = filepath.Join(scratch(t), name)
+	r := run(t, c.Root, c.Env, c.Wrapper, "--package-toolchain", compiler, path)
+	if r.code != 0 {
+		t.Fatalf("package %s: status %d\n%s", compiler, r.code, r.stderr)
+	}
+	return path, r.stdout
+}
+
+// TestPackage: the archive of a compiler that cachepot writes is the same each time, is one
+// that cachepot and icecream take, and compiles elsewhere as the compiler does here.
+func TestPackage(t *testing.T) {
+	e := startEngine(t)
+	dir := scratch(t)
+	files := cProject()
+	files["src/d.S"] = strings.Replace(files["src/d.S"], ".incbin \"src/d.bin\"\n", "", 1)
+	write(t, dir, files)
+	packer := newClient(t, "")
+	gcc, section := packaged(t, packer, "gcc", "gcc.tar")
+	again, _ := packaged(t, packer, "gcc", "again.tar")
+	a, err := os.ReadFile(gcc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(again)
+	if err != nil || !bytes.Equal(a, b) {
+		t.Errorf("two archives of one compiler differ, %v", err)
+	}
+	if os.Geteuid() == 0 {
+		if r := run(t, dir, os.Environ(), "icecc-test-env", gcc); r.code != 0 {
+			t.Errorf("icecream: status %d\n%s%s", r.code, r.stdout, r.stderr)
+		}
+	}
+	plus := strings.Replace(section, "/usr/bin/gcc\"\narchive =", "/usr/bin/g++\"\narchive =", 1)
+	plus = strings.Replace(plus, "archive_compiler_executable = \"/usr/bin/gcc\"", "archive_compiler_executable = \"/usr/bin/g++\"", 1)
+	c := newClient(t, strict(e.url())+storedIn(t)+section+plus)
+	bare, _ := makeIn(t, dir, c.Env, "")
+	got, r := makeIn(t, dir, c.Env, c.Wrapper+" ")
+	if r.code != 0 {
+		t.Errorf("status %d\n%s", r.code, r.stderr)
+	}
+	same(t, "with the archive", bare, got)
+	c.want(4, 0)
+}
+
+// TestPackageRust: the archive of a Rust compiler holds all that it takes to compile,
+// also what it links with.
+func TestPackageRust(t *testing.T) {
+	packer := newClient(t, "")
+	path, section := packaged(t, packer, "rustc", "rust.tar")
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	members, err := archive.Read(t.Context(), f, archive.Defaults(4<<30), func(content io.Reader, size int64) (digest.Digest, error) {
+		n, err := io.Copy(io.Discard, content)
+		return digest.Digest{Size: n}, err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	root := scratch(t)
+	if r := run(t, root, os.Environ(), "tar", "-xf", path); r.code != 0 {
+		t.Fatal(r.stderr)
+	}
+	inside := section[strings.LastIndex(section, "= \"")+3 : strings.LastIndex(section, "\"")]
+	write(t, root, map[string]string{"work/m.rs": "fn main() { println!(\"{}\", \"made inside\"); }\n"})
+	r := run(t, root, os.Environ(), "bwrap", "--bind", root, "/", "--dev", "/dev", "--proc", "/proc", "--unshare-net", "--clearenv",
+		"--setenv", "PATH", "/usr/bin:/bin", "--chdir", "/work", inside, "-g", "m.rs")
+	if r.code != 0 {
+		t.Fatalf("%d members; status %d\n%s", len(members), r.code, r.stderr)
+	}
+	if r = run(t, root, nil, "./work/m"); r.stdout != "made inside\n" {
+		t.Errorf("the program prints %q", r.stdout)
+	}
+}
