@@ -3,10 +3,8 @@ package sandbox
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path"
 	"path/filepath"
 	"slices"
@@ -132,76 +130,83 @@ func (k *keeper) start(j *jobSpec, stdout, stderr *os.File) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	said, theirs, err := os.Pipe()
-	if err != nil {
+	var said [2]int // by the image
+	if err := unix.Pipe2(said[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
 		return 0, fmt.Errorf("make pipe: %w", err)
 	}
-	defer said.Close()
-	cmd := exec.Command(k.spec.Bwrap, k.arguments(j)...)
-	err = k.launch(cmd, image, theirs, stdout, stderr, j)
-	theirs.Close()
+	defer unix.Close(said[0])
+	pid, err := k.launch(image, said[1], stdout, stderr, j)
+	unix.Close(said[1])
 	// The reader of a stream waits for the end of all its writers.
 	stdout.Close()
 	stderr.Close()
 	if err != nil {
 		return 0, err
 	}
-	err = cmd.Wait()
-	if reaped := k.reap(); reaped != nil {
-		return 0, reaped
+	var status unix.WaitStatus
+	for _, err = unix.Wait4(pid, &status, 0, nil); errors.Is(err, unix.EINTR); {
+		_, err = unix.Wait4(pid, &status, 0, nil)
 	}
-	word, readErr := io.ReadAll(said)
-	k.running.Lock()
-	killed := k.running.why != ""
-	k.running.pid = 0
-	k.running.Unlock()
-	var exit *exec.ExitError
+	if err != nil {
+		return 0, fmt.Errorf("wait for bubblewrap: %w", err)
+	}
+	word := make([]byte, 64)
+	n, _ := unix.Read(said[0], word) // fails where nothing was written
+	word = word[:max(n, 0)]
+	killed := k.running.end()
+	if !j.Without.has(measureEnd) {
+		if err := k.reap(status.Exited() && len(word) > 0 && !killed); err != nil {
+			return 0, err
+		}
+	}
 	switch {
-	case err != nil && !errors.As(err, &exit):
-		return 0, fmt.Errorf("run bubblewrap: %w", err)
-	case readErr != nil:
-		return 0, fmt.Errorf("wait for command: %w", readErr)
 	case killed:
 		return 128 + int(unix.SIGKILL), nil
+	case status.Signaled():
+		return 128 + int(status.Signal()), nil
 	}
-	return cmd.ProcessState.ExitCode(), started(word, steps)
+	return status.ExitStatus(), started(word, steps)
 }
 
 // launch starts bubblewrap as the user of jobs, in the control groups of the slot,
-// with no descriptor but those it needs.
-func (k *keeper) launch(cmd *exec.Cmd, image []byte, reply, stdout, stderr *os.File, j *jobSpec) error {
+// with no descriptor but those it needs, and returns its process.
+func (k *keeper) launch(image []byte, reply int, stdout, stderr *os.File, j *jobSpec) (int, error) {
 	step, err := k.write("step", image)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer step.Close()
 	// Opened again, for bubblewrap reads it to the end.
 	rules, err := os.Open("/proc/self/fd/" + strconv.Itoa(int(k.filter.Fd())))
 	if err != nil {
-		return fmt.Errorf("open filter: %w", err)
+		return 0, fmt.Errorf("open filter: %w", err)
 	}
 	defer rules.Close()
-	cmd.Env, cmd.Dir = []string{}, "/"
-	cmd.Stdout, cmd.Stderr = stdout, stderr
-	cmd.ExtraFiles = []*os.File{rules, reply, step}
-	if j.Own {
-		cmd.ExtraFiles = append(cmd.ExtraFiles, k.program)
-	}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	k.groups.into(cmd.SysProcAttr)
+	process := -1
+	sys := &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, PidFD: &process}
+	k.groups.into(sys)
 	if k.spec.User != 0 && !j.Without.has(measureUser) {
-		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: uint32(k.spec.User), Gid: uint32(k.spec.User)}
+		sys.Credential = &syscall.Credential{Uid: uint32(k.spec.User), Gid: uint32(k.spec.User)}
+	}
+	attr := &syscall.ProcAttr{Dir: "/", Env: []string{}, Sys: sys}
+	attr.Files = []uintptr{k.null.Fd(), stdout.Fd(), stderr.Fd(), rules.Fd(), uintptr(reply), step.Fd()}
+	if j.Own {
+		attr.Files = append(attr.Files, k.program.Fd())
+	}
+	if j.Without.has(measureEnvironment) {
+		attr.Env = []string{"SECRET=1"}
 	}
 	k.running.Lock()
 	defer k.running.Unlock()
-	if err := cmd.Start(); err != nil {
-		return fmt.Errorf("run bubblewrap: %w", err)
+	pid, err := syscall.ForkExec(k.spec.Bwrap, append([]string{"bwrap"}, k.arguments(j)...), attr)
+	if err != nil {
+		return 0, fmt.Errorf("run bubblewrap: %w", err)
 	}
-	k.running.pid = cmd.Process.Pid
+	k.running.process = process
 	if k.running.why != "" { // while it was set up
-		_ = cmd.Process.Kill() // fails where it has ended
+		_ = unix.PidfdSendSignal(process, unix.SIGKILL, nil, 0) // it waits to be waited for, at least
 	}
-	return nil
+	return pid, nil
 }
 
 // write makes an executable file of the scratch and opens it for reading alone, for
@@ -222,55 +227,68 @@ func (k *keeper) write(name string, content []byte) (*os.File, error) {
 
 // reap waits until no process of the job is left. The first process of its
 // namespace dies with bubblewrap, and is not gone before all others of the
-// namespace are; as it has lost its parent it is now a child of this process. One
-// that was killed before it could ask for that is killed here.
-func (k *keeper) reap() error {
-	for wait := time.Microsecond * 50; ; wait = min(2*wait, 20*time.Millisecond) {
-		pid, err := unix.Wait4(-1, nil, unix.WNOHANG, nil)
+// namespace are; as it has lost its parent it is now a child of this process. Where
+// it may have come to an end before it could ask to die so, it is killed here.
+func (k *keeper) reap(dies bool) error {
+	if !dies {
+		ended := make(chan struct{})
+		defer close(ended)
+		go func() {
+			for wait := time.Millisecond; ; wait = min(2*wait, 50*time.Millisecond) {
+				killChildren()
+				select {
+				case <-ended:
+					return
+				case <-time.After(wait):
+				}
+			}
+		}()
+	}
+	for {
+		_, err := unix.Wait4(-1, nil, 0, nil)
 		switch {
 		case errors.Is(err, unix.ECHILD):
 			return nil
 		case err != nil && !errors.Is(err, unix.EINTR):
 			return fmt.Errorf("wait for processes of the job: %w", err)
-		case pid > 0:
-			continue
 		}
-		if wait > 5*time.Millisecond {
-			killChildren()
-		}
-		time.Sleep(wait)
 	}
 }
 
-// killChildren kills the children of this process. None of them can be another
-// process meanwhile, for only this one waits for them.
+// killChildren kills the children of this process.
 func killChildren() {
-	stats, _ := filepath.Glob("/proc/[0-9]*/stat") // a pattern that is right
+	names, _ := filepath.Glob("/proc/[0-9]*/status") // a pattern that is right
 	self := strconv.Itoa(os.Getpid())
-	for _, name := range stats {
+	child := func(name string) bool {
 		b, err := os.ReadFile(name)
+		return err == nil && statusField(b, "PPid") == self
+	}
+	for _, name := range names {
+		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(name)))
+		if err != nil || !child(name) {
+			continue
+		}
+		fd, err := unix.PidfdOpen(pid, 0)
 		if err != nil {
 			continue // it has ended
 		}
-		// pid SP "(" command ")" SP state SP parent SP ...
-		fields := strings.Fields(string(b[strings.LastIndexByte(string(b), ')')+1:]))
-		if len(fields) < 2 || fields[1] != self {
-			continue
+		// Looked at again: now the number can have no other process that is signalled.
+		if child(name) {
+			_ = unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0) // it may be dying
 		}
-		if pid, err := strconv.Atoi(filepath.Base(filepath.Dir(name))); err == nil {
-			_ = unix.Kill(pid, unix.SIGKILL) // it may be dying
-		}
+		unix.Close(fd)
 	}
 }
 
 // arguments returns those of bubblewrap. Each namespace is asked for by name:
 // --unshare-all goes on without those it cannot have.
 func (k *keeper) arguments(j *jobSpec) []string {
-	args := []string{"--die-with-parent", "--unshare-user", "--uid", "1000", "--gid", "1000", "--cap-drop", "ALL"}
+	args := []string{"--die-with-parent", "--unshare-user"}
 	for _, m := range []struct {
 		measure measures
 		args    []string
 	}{
+		{measureCapabilities, []string{"--uid", "1000", "--gid", "1000", "--cap-drop", "ALL"}},
 		{measureSession, []string{"--new-session"}},
 		{measureIPC, []string{"--unshare-ipc"}},
 		{measurePID, []string{"--unshare-pid"}},
@@ -279,7 +297,7 @@ func (k *keeper) arguments(j *jobSpec) []string {
 		{measureUserns, []string{"--disable-userns"}},
 		{measureEnvironment, []string{"--clearenv"}},
 		{measureFilter, []string{"--seccomp", strconv.Itoa(filterFD)}},
-		{0, []string{"--bind", k.at("root"), "/"}},
+		{measureRoot, []string{"--bind", k.at("root"), "/"}},
 	} {
 		if m.measure == 0 || !j.Without.has(m.measure) {
 			args = append(args, m.args...)
@@ -288,10 +306,32 @@ func (k *keeper) arguments(j *jobSpec) []string {
 	for _, b := range j.Shared {
 		args = append(args, "--ro-bind-try", b.From, b.to())
 	}
-	// The directory for shared memory counts to what the job writes.
-	args = append(args, "--proc", "/proc", "--dev", "/dev", "--bind", k.at("shm"), "/dev/shm", "--remount-ro", "/dev")
+	args = append(args, "--proc", "/proc")
+	if !j.Without.has(measureDevices) {
+		// The directory for shared memory counts to what the job writes.
+		args = append(args, "--dev", "/dev", "--bind", k.at("shm"), "/dev/shm", "--remount-ro", "/dev")
+	}
 	if !j.Without.has(measureSettings) {
 		args = append(args, "--ro-bind", "/proc/sys", "/proc/sys")
+	}
+	return append(args, k.instead(j.Without)...)
+}
+
+// instead returns what stands for measures that are left out, and the command.
+func (k *keeper) instead(without measures) []string {
+	var args []string
+	for _, m := range []struct {
+		measure measures
+		args    []string
+	}{
+		{measureCapabilities, []string{"--uid", "0", "--gid", "0", "--cap-add", "ALL"}},
+		{measureRoot, []string{"--ro-bind", "/", "/", "--proc", "/proc"}},
+		{measureDevices, []string{"--dev-bind", "/dev", "/dev"}},
+		{measurePID, []string{"--ro-bind", "/proc", "/proc"}},
+	} {
+		if without.has(m.measure) {
+			args = append(args, m.args...)
+		}
 	}
 	return append(args, "--chdir", "/", "--", "/proc/self/fd/"+strconv.Itoa(imageFD))
 }

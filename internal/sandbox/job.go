@@ -123,12 +123,12 @@ func (s *slot) run(ctx context.Context, spec *jobSpec) (*Result, error) {
 		streams[i] = &capped{left: spec.Limits.Messages}
 		reading.Go(func() {
 			defer r.Close()
-			if _, err := io.Copy(streams[i], r); err != nil {
+			if err := streams[i].readFrom(r); err != nil {
 				s.kill(number, fmt.Sprintf("more than %d bytes of messages", spec.Limits.Messages))
 			}
 		})
 	}
-	if err := s.send(&request{Run: spec, Job: number}, ends...); err != nil {
+	if err := send(s.conn, &request{Run: spec, Job: number}, ends...); err != nil {
 		return nil, err
 	}
 	for _, f := range ends {
@@ -175,6 +175,23 @@ func (c *capped) Write(p []byte) (int, error) {
 	}
 	c.left -= int64(len(p))
 	return c.kept.Write(p)
+}
+
+// readFrom keeps what r has. Most jobs print nothing: they need no large buffer.
+func (c *capped) readFrom(r io.Reader) error {
+	b := make([]byte, 512)
+	for {
+		n, err := r.Read(b)
+		if _, full := c.Write(b[:n]); full != nil {
+			return full
+		}
+		if err != nil {
+			return nil // all writers have gone
+		}
+		if n == len(b) && n < 64<<10 {
+			b = make([]byte, 8*n)
+		}
+	}
 }
 
 func (c *capped) Bytes() []byte { return c.kept.Bytes() }

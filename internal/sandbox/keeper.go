@@ -39,34 +39,77 @@ type jobSpec struct {
 // that starts processes, is in the control groups of the slot.
 type keeper struct {
 	spec    keeperSpec
-	conn    *net.UnixConn
 	program *os.File
+	null    *os.File
 	filter  *os.File // the seccomp program
 	groups  *joined
-	mounts  []string          // of the job, the last first
+	mounted bool              // its scratch, for a job whose files are still asked for
 	root    *os.Root          // its root; nil between jobs
 	told    map[string]string // paths that the worker may ask for, and where they lie
 	running running
 }
 
-// running is the job that runs now.
+// running is the job that runs now, and who should be killed.
 type running struct {
 	sync.Mutex
-	number int
-	pid    int    // of bubblewrap, 0 while there is none
-	why    string // it was killed
+	number  int
+	process int     // descriptor of bubblewrap, -1 while there is none
+	why     string  // it was killed
+	next    request // to kill a job that is not known yet
+	gone    bool    // nobody waits for any job
 }
 
-// kill kills the job with this number, now or when it has a process.
-func (r *running) kill(number int, why string) {
+// kill kills a job, now or when it has a process.
+func (r *running) kill(q request) {
 	r.Lock()
 	defer r.Unlock()
-	if number != r.number || r.why != "" {
+	if q.Job > r.number {
+		r.next = q
+	}
+	if q.Job != r.number || r.why != "" {
 		return
 	}
-	r.why = why
-	if r.pid != 0 {
-		_ = unix.Kill(r.pid, unix.SIGKILL) // fails where it has ended
+	r.why = q.Kill
+	if r.process >= 0 {
+		_ = unix.PidfdSendSignal(r.process, unix.SIGKILL, nil, 0) // fails where it has ended
+	}
+}
+
+// end reports whether the job was killed; it cannot be any more.
+func (r *running) end() bool {
+	r.Lock()
+	defer r.Unlock()
+	unix.Close(r.process)
+	r.process = -1
+	return r.why != ""
+}
+
+// begin makes a job the one that runs.
+func (r *running) begin(number int) {
+	r.Lock()
+	defer r.Unlock()
+	r.number, r.process, r.why = number, -1, ""
+	if r.next.Job == number {
+		r.why = r.next.Kill
+	}
+	if r.gone {
+		r.why = "nobody waits for it"
+	}
+}
+
+// listen kills jobs as it is told to, and the last when there is nobody any more.
+func (r *running) listen(c *net.UnixConn) {
+	for {
+		var q request
+		if _, err := receive(c, &q); err != nil {
+			r.Lock()
+			r.gone = true
+			q = request{Job: r.number, Kill: "nobody waits for it"}
+			r.Unlock()
+			r.kill(q)
+			return
+		}
+		r.kill(q)
 	}
 }
 
@@ -82,10 +125,11 @@ func keeperStage() error {
 		return fmt.Errorf("read spec: %w", err)
 	}
 	in.Close()
-	var err error
-	if k.conn, err = connection(os.NewFile(replyFD, "socket")); err != nil {
+	kills, err := connection(os.NewFile(killFD, "socket"))
+	if err != nil {
 		return err
 	}
+	go k.running.listen(kills)
 	if err := k.settle(); err != nil {
 		return err
 	}
@@ -102,6 +146,10 @@ func (k *keeper) settle() error {
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		return fmt.Errorf("adopt processes: %w", err)
 	}
+	var err error
+	if k.null, err = os.Open(os.DevNull); err != nil {
+		return err
+	}
 	f, err := memory("filter")
 	if err != nil {
 		return err
@@ -117,59 +165,26 @@ func (k *keeper) settle() error {
 	return nil
 }
 
-// serve answers requests until the worker goes. A job runs on this thread; what
-// comes meanwhile is looked at by another.
+// serve answers requests until the worker goes.
 func (k *keeper) serve() error {
-	type asked struct {
-		request
-		files []*os.File
-	}
-	requests := make(chan asked)
-	failed := make(chan error, 1)
-	go func() {
-		for {
-			var a asked
-			files, err := receive(k.conn, &a.request)
-			if err != nil {
-				failed <- err
-				k.running.Lock()
-				number := k.running.number
-				k.running.Unlock()
-				k.running.kill(number, "nobody waits for it")
-				return
-			}
-			if a.Kill != "" {
-				k.running.kill(a.Job, a.Kill)
-				continue
-			}
-			if a.Run != nil {
-				k.running.Lock()
-				k.running.number, k.running.why = a.Job, ""
-				k.running.Unlock()
-			}
-			a.files = files
-			requests <- a
-		}
-	}()
+	c := blocking(replyFD)
 	for {
-		select {
-		case a := <-requests:
-			r, file := k.answer(&a.request, a.files)
-			var files []*os.File
-			if file != nil {
-				files = []*os.File{file}
-			}
-			err := send(k.conn, r, files...)
-			if file != nil {
-				file.Close()
-			}
-			if err != nil {
-				return err
-			}
-		case err := <-failed:
-			if errors.Is(err, io.EOF) {
-				return nil
-			}
+		var q request
+		files, err := receive(c, &q)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		r, file := k.answer(&q, files)
+		if file != nil {
+			err = send(c, r, file)
+			file.Close()
+		} else {
+			err = send(c, r)
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -180,7 +195,7 @@ func (k *keeper) answer(q *request, files []*os.File) (*reply, *os.File) {
 	var err error
 	switch {
 	case q.Run != nil && len(files) == 2:
-		r, err = k.run(q.Run, files[0], files[1])
+		r, err = k.run(q.Run, q.Job, files[0], files[1])
 	case q.Open != "":
 		file, err = k.open(q.Open)
 	case q.Walk != "":
@@ -191,16 +206,17 @@ func (k *keeper) answer(q *request, files []*os.File) (*reply, *os.File) {
 		err = errors.New("a request that means nothing")
 	}
 	if err != nil {
-		return &reply{Error: err.Error()}, nil
+		return &reply{Error: strings.TrimPrefix(err.Error(), ErrLimit.Error()+": "), Bounded: errors.Is(err, ErrLimit)}, nil
 	}
 	return r, file
 }
 
 // run runs a job to its end: none of its processes is left.
-func (k *keeper) run(j *jobSpec, stdout, stderr *os.File) (*reply, error) {
+func (k *keeper) run(j *jobSpec, number int, stdout, stderr *os.File) (*reply, error) {
 	defer stdout.Close()
 	defer stderr.Close()
-	if len(k.mounts) > 0 {
+	k.running.begin(number)
+	if k.mounted {
 		return nil, errors.New("the files of the last job are still in use")
 	}
 	if err := k.mount(j); err != nil {
@@ -209,10 +225,22 @@ func (k *keeper) run(j *jobSpec, stdout, stderr *os.File) (*reply, error) {
 	if err := k.prepare(j); err != nil {
 		return nil, err
 	}
-	if err := k.groups.limit(&j.Limits); err != nil {
+	bounds := j.Limits
+	if j.Without.has(measureGroups) {
+		bounds.Memory, bounds.Processes = 1<<40, 1<<20
+	}
+	if err := k.groups.limit(&bounds); err != nil {
 		return nil, err
 	}
 	before := k.groups.exceeded()
+	if len(k.groups.Dirs) == 0 {
+		j.CountProcesses, j.BoundData = k.spec.User != 0 || countsForItself(), true
+		if !j.Without.has(measureWatch) {
+			stop := make(chan struct{})
+			defer close(stop)
+			go k.watch(j, number, stop)
+		}
+	}
 	r := &reply{}
 	var err error
 	if r.Status, err = k.start(j, stdout, stderr); err != nil {
@@ -273,13 +301,15 @@ func (k *keeper) forget() error {
 		k.root = nil
 	}
 	clear(k.told)
-	for len(k.mounts) > 0 {
-		// Lazily: a file that the worker has not closed keeps nothing here busy.
-		if err := unix.Unmount(k.mounts[0], unix.MNT_DETACH); err != nil {
-			return fmt.Errorf("unmount: %w", err)
-		}
-		k.mounts = k.mounts[1:]
+	if !k.mounted {
+		return nil
 	}
+	// With all that is mounted below. Lazily: a file that the worker has not closed
+	// keeps nothing here busy.
+	if err := unix.Unmount(k.spec.Dir, unix.MNT_DETACH); err != nil {
+		return fmt.Errorf("unmount: %w", err)
+	}
+	k.mounted = false
 	return nil
 }
 
@@ -306,7 +336,7 @@ func (k *keeper) mount(j *jobSpec) error {
 	if err := unix.Mount("scratch", k.spec.Dir, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, options); err != nil {
 		return fmt.Errorf("mount scratch: %w", err)
 	}
-	k.mounts = []string{k.spec.Dir}
+	k.mounted = true
 	for _, name := range []string{"upper", "work", "root", "shm"} {
 		if err := os.Mkdir(k.at(name), 0o755); err != nil {
 			return fmt.Errorf("make scratch: %w", err)
@@ -318,7 +348,6 @@ func (k *keeper) mount(j *jobSpec) error {
 	if err := mountLayers(layers, k.spec.Dir, k.at("root"), k.spec.User == 0); err != nil {
 		return err
 	}
-	k.mounts = []string{k.at("root"), k.spec.Dir}
 	var err error
 	if k.root, err = os.OpenRoot(k.at("root")); err != nil {
 		return fmt.Errorf("open root: %w", err)

@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Worker and keeper talk over a socket:
+// Worker and keeper talk over two sockets, one of which is for kill alone:
 //
 //	message = length payload     ; length: 4 bytes, little endian; descriptors come with it
 //	payload = request | reply    ; JSON
@@ -23,7 +23,7 @@ import (
 type request struct {
 	Run  *jobSpec // with two descriptors, for stdout and stderr
 	Kill string   // why the job should end, if it still runs
-	Job  int      // its number: that of Run before it
+	Job  int      // the number of the job to run or to kill
 	Open string   // a path that was told of: the reply comes with a descriptor
 	Walk string   // a directory that was told of
 	Most int      // entries of a walk
@@ -33,6 +33,7 @@ type request struct {
 // reply is a keeper's answer.
 type reply struct {
 	Error   string // why there is no answer
+	Bounded bool   // because of a limit
 	Limit   string // which limit ended the job; else it came to its own end
 	Status  int
 	Outputs []Output
@@ -41,7 +42,14 @@ type reply struct {
 // maxMessage bounds a message; a command line has 2 MiB at most.
 const maxMessage = 64 << 20
 
-func send(c *net.UnixConn, v any, files ...*os.File) error {
+// messenger is one end of the socket.
+type messenger interface {
+	io.ReadWriter
+	ReadMsgUnix(b, rights []byte) (n, rightsN, flags int, from *net.UnixAddr, err error)
+	WriteMsgUnix(b, rights []byte, to *net.UnixAddr) (n, rightsN int, err error)
+}
+
+func send(c messenger, v any, files ...*os.File) error {
 	b, err := json.Marshal(v)
 	if err != nil {
 		return fmt.Errorf("encode message: %w", err)
@@ -66,7 +74,7 @@ func send(c *net.UnixConn, v any, files ...*os.File) error {
 
 // receive returns the descriptors that came with the message. The error at the
 // end of the connection is io.EOF.
-func receive(c *net.UnixConn, v any) ([]*os.File, error) {
+func receive(c messenger, v any) ([]*os.File, error) {
 	head, rights := make([]byte, 4), make([]byte, unix.CmsgSpace(4*4))
 	n, used, _, _, err := c.ReadMsgUnix(head, rights)
 	if err != nil || n == 0 {
@@ -112,6 +120,47 @@ func received(rights []byte) ([]*os.File, error) {
 		}
 	}
 	return files, nil
+}
+
+// blocking is a socket whose thread waits in the kernel: one that is locked to its
+// goroutine would be woken by another thread for every message.
+type blocking int
+
+func (c blocking) Read(b []byte) (int, error) {
+	n, _, _, _, err := c.ReadMsgUnix(b, nil)
+	if n == 0 && err == nil {
+		err = io.EOF
+	}
+	return n, err
+}
+
+func (c blocking) Write(b []byte) (int, error) {
+	for done := 0; ; {
+		n, _, err := c.WriteMsgUnix(b[done:], nil, nil)
+		if done += n; err != nil || done == len(b) {
+			return done, err
+		}
+	}
+}
+
+// ReadMsgUnix is as that of net.UnixConn, but tells of no address.
+func (c blocking) ReadMsgUnix(b, rights []byte) (n, rightsN, flags int, from *net.UnixAddr, err error) {
+	for {
+		n, rightsN, flags, _, err = unix.Recvmsg(int(c), b, rights, unix.MSG_CMSG_CLOEXEC)
+		if !errors.Is(err, unix.EINTR) {
+			return max(n, 0), rightsN, flags, nil, err
+		}
+	}
+}
+
+// WriteMsgUnix is as that of net.UnixConn; the address has no meaning.
+func (c blocking) WriteMsgUnix(b, rights []byte, _ *net.UnixAddr) (n, rightsN int, err error) {
+	for {
+		n, err = unix.SendmsgN(int(c), b, rights, nil, unix.MSG_NOSIGNAL)
+		if !errors.Is(err, unix.EINTR) {
+			return max(n, 0), len(rights), err
+		}
+	}
 }
 
 // connection makes a connection of the socket f, which is closed.

@@ -31,7 +31,8 @@ type Config struct {
 	// Slots is how many jobs can run at once; 0: as many as there are processors.
 	Slots int
 	// Demand is the level that it must have; 0: any.
-	Demand Level
+	Demand  Level
+	without measures // tests only
 }
 
 // Level says what keeps jobs from the machine and from each other.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -18,118 +17,8 @@ import (
 	"github.com/cachepot/cachepot/internal/sandbox"
 )
 
-// TestMain makes the test binary what the sandbox starts. With the race detector
-// it is not static, so a second one is made.
-func TestMain(m *testing.M) {
-	if len(os.Args) == 3 && os.Args[1] == "inner" {
-		known, err := sandbox.Inner(os.Args[2])
-		if !known {
-			err = inShadow()
-		}
-		if err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		os.Exit(0)
-	}
-	os.Exit(withProgram(m))
-}
-
-// program is the static test binary, set once before the tests.
-var program string
-
-func withProgram(m *testing.M) int {
-	dir, err := os.MkdirTemp("", "cachepot-sandbox-test-")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	defer os.RemoveAll(dir)
-	program = filepath.Join(dir, "program")
-	cmd := exec.Command("go", "test", "-c", "-o", program, ".")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "build: %v\n%s", err, out)
-		return 1
-	}
-	return m.Run()
-}
-
-func open(t *testing.T) *sandbox.Sandbox {
-	t.Helper()
-	bwrap, err := exec.LookPath("bwrap")
-	if err != nil {
-		t.Fatal(err)
-	}
-	// Not t.TempDir: its directories are closed to the user of jobs.
-	dir, err := os.MkdirTemp("", "cachepot-sandbox-test-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { sandbox.Remove(dir) })
-	s, err := sandbox.Open(t.Context(), sandbox.Config{Program: program, Self: []string{"inner"}, Bwrap: bwrap, Dir: dir, Root: os.Getuid() == 0, Slots: 8})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return s
-}
-
-// probe is a static program that prints what it sees and does what it is told.
-const probe = `
-#include <dirent.h>
-#include <fcntl.h>
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-extern char **environ;
-static int number(const struct dirent *e) { return e->d_name[0] >= '0' && e->d_name[0] <= '9'; }
-static int all(const struct dirent *e) { return e->d_name[0] != '.'; }
-static void list(const char *dir, int (*filter)(const struct dirent *)) {
-	struct dirent **names;
-	int n = scandir(dir, &names, filter, alphasort);
-	for (int i = 0; i < n; i++) printf("%s ", names[i]->d_name);
-}
-static int put(const char *path, const char *text) {
-	FILE *f = fopen(path, "w");
-	if (!f) return 1;
-	fputs(text, f);
-	return fclose(f);
-}
-int main(int argc, char **argv) {
-	char b[4096];
-	if (!strcmp(argv[1], "see")) {
-		printf("root: "); list("/", all);
-		printf("\nprocesses: "); list("/proc", number);
-		printf("\ndescriptors: "); list("/proc/self/fd", number);
-		printf("\nuid: %d\nmask: %o\ncwd: %s\n", getuid(), umask(0), getcwd(b, sizeof b));
-		for (char **e = environ; *e; e++) printf("env: %s\n", *e);
-		return 0;
-	}
-	if (!strcmp(argv[1], "write")) {
-		int bad = put("out/a", "A") || put("/w/sub/b", "B") || put("/tmp/t", "T");
-		bad = bad || symlink("/etc/passwd", "link") || mkfifo("fifo", 0644);
-		fprintf(stderr, "wrote");
-		return bad;
-	}
-	if (!strcmp(argv[1], "spoil")) { chmod("/bin/probe", 0755); return put("/w/input", "spoilt") || unlink("/bin/probe"); }
-	if (!strcmp(argv[1], "exit")) return atoi(argv[2]);
-	if (!strcmp(argv[1], "die")) raise(SIGTERM);
-	if (!strcmp(argv[1], "hang")) { if (fork() == 0) setsid(); for (;;) pause(); }
-	if (!strcmp(argv[1], "talk")) for (;;) puts("talk talk talk talk talk talk talk talk");
-	return 99;
-}
-`
-
 // layer makes a directory with the probe and an input in it.
-func layer(t *testing.T) string {
+func layer(t testing.TB) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "cachepot-layer-")
 	if err != nil {
@@ -139,21 +28,23 @@ func layer(t *testing.T) string {
 	if err := os.Chmod(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	src := filepath.Join(t.TempDir(), "probe.c")
-	write(t, src, probe)
 	for _, d := range []string{"bin", "w", "w/in"} {
 		if err := os.Mkdir(filepath.Join(dir, d), 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if out, err := exec.Command("gcc", "-static", "-o", filepath.Join(dir, "bin/probe"), src).CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
+	b, err := os.ReadFile(filepath.Join(made, "probe"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "bin/probe"), b, 0o755); err != nil {
+		t.Fatal(err)
 	}
 	write(t, filepath.Join(dir, "w/input"), "input")
 	return dir
 }
 
-func write(t *testing.T, path, text string) {
+func write(t testing.TB, path, text string) {
 	t.Helper()
 	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 		t.Fatal(err)

@@ -23,10 +23,11 @@ type slot struct {
 	config *Config
 	jobs   int // that it was asked to run
 
-	conn *net.UnixConn // nil: there is no keeper
-	cmd  *exec.Cmd
-	said bytes.Buffer // by the keeper, of its own end
-	talk sync.Mutex   // kill may come between other messages
+	conn  *net.UnixConn // nil: there is no keeper
+	kills *net.UnixConn
+	cmd   *exec.Cmd
+	said  bytes.Buffer // by the keeper, of its own end
+	talk  sync.Mutex   // several may want to kill
 }
 
 // take waits for a slot with a keeper. free gives it back; with an error its
@@ -70,28 +71,45 @@ func (s *slot) start() error {
 		return fmt.Errorf("open program of the sandbox: %w", err)
 	}
 	defer program.Close()
-	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return fmt.Errorf("make socket: %w", err)
-	}
-	theirs := os.NewFile(uintptr(fds[1]), "socket")
-	defer theirs.Close()
-	conn, err := connection(os.NewFile(uintptr(fds[0]), "socket"))
+	conn, theirs, err := socketPair()
 	if err != nil {
 		return err
 	}
+	defer theirs.Close()
+	kills, theirKills, err := socketPair()
+	if err != nil {
+		return errors.Join(err, conn.Close())
+	}
+	defer theirKills.Close()
 	s.said.Reset()
 	cmd := exec.Command("/proc/self/fd/" + strconv.Itoa(selfFD))
 	cmd.Args = append(append([]string{"cachepot-sandbox"}, s.config.Self...), stageKeeper)
 	cmd.Env, cmd.Dir = []string{}, "/"
-	cmd.Stderr, cmd.ExtraFiles = &s.said, []*os.File{spec, theirs, program}
+	cmd.Stderr, cmd.ExtraFiles = &s.said, []*os.File{spec, theirs, program, theirKills}
 	cmd.SysProcAttr = keeperAttr(s.config.Root)
+	if s.config.without.has(measureNet) {
+		cmd.SysProcAttr.Cloneflags &^= unix.CLONE_NEWNET
+	}
 	cmd.WaitDelay = 5 * time.Second
 	if err := cmd.Start(); err != nil {
-		return errors.Join(startError(stageKeeper, err), conn.Close())
+		return errors.Join(startError(stageKeeper, err), conn.Close(), kills.Close())
 	}
-	s.cmd, s.conn = cmd, conn
+	s.cmd, s.conn, s.kills = cmd, conn, kills
 	return nil
+}
+
+// socketPair makes a socket, and one that blocks for a keeper.
+func socketPair() (*net.UnixConn, *os.File, error) {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, nil, fmt.Errorf("make socket: %w", err)
+	}
+	theirs := os.NewFile(uintptr(fds[1]), "socket")
+	ours, err := connection(os.NewFile(uintptr(fds[0]), "socket"))
+	if err != nil {
+		return nil, nil, errors.Join(err, theirs.Close())
+	}
+	return ours, theirs, nil
 }
 
 // keeperAttr is how a keeper is started: with mounts of its own and no network. Of
@@ -113,7 +131,7 @@ func (s *slot) stop() error {
 	if s.conn == nil {
 		return nil
 	}
-	err := s.conn.Close()
+	err := errors.Join(s.kills.Close(), s.conn.Close())
 	s.conn = nil
 	timer := time.AfterFunc(5*time.Second, func() { _ = s.cmd.Process.Kill() }) // the reason is in what Wait returns
 	defer timer.Stop()
@@ -121,12 +139,6 @@ func (s *slot) stop() error {
 		err = errors.Join(err, fmt.Errorf("sandbox: its keeper: %w%s", ended, after(s.said.Bytes())))
 	}
 	return err
-}
-
-func (s *slot) send(q *request, files ...*os.File) error {
-	s.talk.Lock()
-	defer s.talk.Unlock()
-	return send(s.conn, q, files...)
 }
 
 func (s *slot) receive(r *reply) ([]*os.File, error) {
@@ -138,11 +150,15 @@ func (s *slot) receive(r *reply) ([]*os.File, error) {
 }
 
 // kill asks for the end of a job. That it cannot be asked for shows elsewhere.
-func (s *slot) kill(job int, why string) { _ = s.send(&request{Kill: why, Job: job}) }
+func (s *slot) kill(job int, why string) {
+	s.talk.Lock()
+	defer s.talk.Unlock()
+	_ = send(s.kills, &request{Kill: why, Job: job})
+}
 
 // ask wants an answer.
 func (s *slot) ask(q *request) (*reply, []*os.File, error) {
-	if err := s.send(q); err != nil {
+	if err := send(s.conn, q); err != nil {
 		return nil, nil, err
 	}
 	var got reply
@@ -150,7 +166,10 @@ func (s *slot) ask(q *request) (*reply, []*os.File, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if got.Error != "" {
+	switch {
+	case got.Bounded:
+		return nil, nil, fmt.Errorf("%w: %s", ErrLimit, got.Error)
+	case got.Error != "":
 		return nil, nil, fmt.Errorf("sandbox: %s", got.Error)
 	}
 	return &got, files, nil

@@ -28,6 +28,7 @@ const (
 	specFD  = 3
 	replyFD = 4
 	selfFD  = 5 // the program
+	killFD  = 6 // of a keeper: another socket
 )
 
 // start runs a stage to its end. Its environment is empty. An error means that
