@@ -123,54 +123,128 @@ func (k *keeper) mountPoint(name string) error {
 	return nil
 }
 
-// start runs the command and returns its exit status. All its processes have ended
-// then.
-func (k *keeper) start(j *jobSpec, stdout, stderr *os.File) (int, error) {
+// start runs the command and tells in r of its exit status and what it printed. All
+// its processes have ended then.
+func (k *keeper) start(j *jobSpec, r *reply) error {
 	image, steps, err := stepImage(j)
 	if err != nil {
-		return 0, err
+		return err
 	}
-	var said [2]int // by the image
-	if err := unix.Pipe2(said[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
-		return 0, fmt.Errorf("make pipe: %w", err)
+	var ours, theirs []int // stdout, stderr, and what the image says
+	defer func() { closeAll(ours) }()
+	for range 3 {
+		var p [2]int
+		if err := unix.Pipe2(p[:], unix.O_CLOEXEC); err != nil {
+			closeAll(theirs)
+			return fmt.Errorf("make pipe: %w", err)
+		}
+		ours, theirs = append(ours, p[0]), append(theirs, p[1])
 	}
-	defer unix.Close(said[0])
-	pid, err := k.launch(image, said[1], stdout, stderr, j)
-	unix.Close(said[1])
-	// The reader of a stream waits for the end of all its writers.
-	stdout.Close()
-	stderr.Close()
+	pid, err := k.launch(image, theirs, j)
+	closeAll(theirs)
 	if err != nil {
-		return 0, err
+		return err
 	}
-	var status unix.WaitStatus
-	for _, err = unix.Wait4(pid, &status, 0, nil); errors.Is(err, unix.EINTR); {
-		_, err = unix.Wait4(pid, &status, 0, nil)
-	}
+	streams := []*stream{{fd: ours[0], left: j.Limits.Messages}, {fd: ours[1], left: j.Limits.Messages}, {fd: ours[2], left: 64}}
+	status, err := k.wait(pid, streams)
 	if err != nil {
-		return 0, fmt.Errorf("wait for bubblewrap: %w", err)
+		return err
 	}
-	word := make([]byte, 64)
-	n, _ := unix.Read(said[0], word) // fails where nothing was written
-	word = word[:max(n, 0)]
 	killed := k.running.end()
+	word := streams[2].kept
 	if !j.Without.has(measureEnd) {
 		if err := k.reap(status.Exited() && len(word) > 0 && !killed); err != nil {
-			return 0, err
+			return err
 		}
+		for _, s := range streams { // nobody is left who could write
+			for s.fd >= 0 && s.left >= 0 {
+				s.read()
+			}
+		}
+	}
+	r.Stdout, r.Stderr = streams[0].kept, streams[1].kept
+	if !killed && min(streams[0].left, streams[1].left) < 0 {
+		killed, r.Limit = true, tooManyMessages
 	}
 	switch {
 	case killed:
-		return 128 + int(unix.SIGKILL), nil
+		r.Status = 128 + int(unix.SIGKILL)
+		return nil
 	case status.Signaled():
-		return 128 + int(status.Signal()), nil
+		r.Status = 128 + int(status.Signal())
+		return nil
 	}
-	return status.ExitStatus(), started(word, steps)
+	r.Status = status.ExitStatus()
+	return started(word, steps)
+}
+
+const tooManyMessages = "messages"
+
+func closeAll(fds []int) {
+	for _, fd := range fds {
+		unix.Close(fd)
+	}
+}
+
+// stream is what comes out of a pipe.
+type stream struct {
+	fd   int   // -1 at its end
+	left int64 // bytes that may come; negative when there were more
+	kept []byte
+}
+
+// read keeps what is there, and waits for it. Nothing is kept beyond the limit.
+func (s *stream) read() {
+	s.kept = slices.Grow(s.kept, 512)
+	n, err := unix.Read(s.fd, s.kept[len(s.kept):cap(s.kept)])
+	switch {
+	case errors.Is(err, unix.EINTR):
+	case n <= 0:
+		s.fd = -1
+	default:
+		keep := min(int64(n), s.left)
+		s.left -= int64(n)
+		s.kept = s.kept[:len(s.kept)+int(keep)]
+	}
+}
+
+// wait reads the streams until bubblewrap has ended. One with too much in it ends
+// the job. The thread waits in the kernel for all of it at once.
+func (k *keeper) wait(pid int, streams []*stream) (unix.WaitStatus, error) {
+	polled := make([]unix.PollFd, 1+len(streams))
+	polled[0] = unix.PollFd{Fd: int32(k.running.process), Events: unix.POLLIN}
+	for {
+		for i, s := range streams {
+			polled[1+i] = unix.PollFd{Fd: int32(s.fd), Events: unix.POLLIN}
+		}
+		if _, err := unix.Poll(polled, -1); err != nil && !errors.Is(err, unix.EINTR) {
+			return 0, fmt.Errorf("wait for bubblewrap: %w", err)
+		}
+		for i, s := range streams {
+			if polled[1+i].Revents == 0 || s.fd < 0 {
+				continue
+			}
+			if s.read(); s.left < 0 {
+				s.fd = -1
+				k.running.kill(request{Job: k.running.number, Kill: tooManyMessages})
+			}
+		}
+		if polled[0].Revents != 0 {
+			break
+		}
+	}
+	var status unix.WaitStatus
+	for {
+		_, err := unix.Wait4(pid, &status, 0, nil)
+		if !errors.Is(err, unix.EINTR) {
+			return status, wrapIf("wait for bubblewrap", err)
+		}
+	}
 }
 
 // launch starts bubblewrap as the user of jobs, in the control groups of the slot,
 // with no descriptor but those it needs, and returns its process.
-func (k *keeper) launch(image []byte, reply int, stdout, stderr *os.File, j *jobSpec) (int, error) {
+func (k *keeper) launch(image []byte, pipes []int, j *jobSpec) (int, error) {
 	step, err := k.write("step", image)
 	if err != nil {
 		return 0, err
@@ -189,7 +263,7 @@ func (k *keeper) launch(image []byte, reply int, stdout, stderr *os.File, j *job
 		sys.Credential = &syscall.Credential{Uid: uint32(k.spec.User), Gid: uint32(k.spec.User)}
 	}
 	attr := &syscall.ProcAttr{Dir: "/", Env: []string{}, Sys: sys}
-	attr.Files = []uintptr{k.null.Fd(), stdout.Fd(), stderr.Fd(), rules.Fd(), uintptr(reply), step.Fd()}
+	attr.Files = []uintptr{k.null.Fd(), uintptr(pipes[0]), uintptr(pipes[1]), rules.Fd(), uintptr(pipes[2]), step.Fd()}
 	if j.Own {
 		attr.Files = append(attr.Files, k.program.Fd())
 	}

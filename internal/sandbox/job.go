@@ -6,9 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
-	"sync"
 	"time"
 )
 
@@ -105,50 +103,22 @@ func (s *Sandbox) run(ctx context.Context, spec *jobSpec) (*Result, error) {
 func (s *slot) run(ctx context.Context, spec *jobSpec) (*Result, error) {
 	s.jobs++
 	number := s.jobs
-	var streams [2]*capped
-	var ends []*os.File
-	var reading sync.WaitGroup
-	defer func() {
-		for _, f := range ends {
-			f.Close()
-		}
-		reading.Wait()
-	}()
-	for i := range streams {
-		r, w, err := os.Pipe()
-		if err != nil {
-			return nil, fmt.Errorf("make pipe: %w", err)
-		}
-		ends = append(ends, w)
-		streams[i] = &capped{left: spec.Limits.Messages}
-		reading.Go(func() {
-			defer r.Close()
-			if err := streams[i].readFrom(r); err != nil {
-				s.kill(number, fmt.Sprintf("more than %d bytes of messages", spec.Limits.Messages))
-			}
-		})
-	}
-	if err := send(s.conn, &request{Run: spec, Job: number}, ends...); err != nil {
+	if err := send(s.conn, &request{Run: spec, Job: number}); err != nil {
 		return nil, err
 	}
-	for _, f := range ends {
-		f.Close()
-	}
-	ends = nil
 	stop := context.AfterFunc(ctx, func() { s.kill(number, "its time is over") })
 	defer stop()
 	var got reply
 	if _, err := s.receive(&got); err != nil {
 		return nil, err
 	}
-	reading.Wait()
 	switch {
 	case got.Error != "":
-		return nil, fmt.Errorf("sandbox: %s%s", got.Error, after(streams[1].Bytes()))
+		return nil, fmt.Errorf("sandbox: %s%s", got.Error, after(got.Stderr))
 	case got.Limit != "":
 		return nil, fmt.Errorf("%w: %s", ErrLimit, got.Limit)
 	}
-	return &Result{Status: got.Status, Stdout: streams[0].Bytes(), Stderr: streams[1].Bytes(), Outputs: got.Outputs}, nil
+	return &Result{Status: got.Status, Stdout: got.Stdout, Stderr: got.Stderr, Outputs: got.Outputs}, nil
 }
 
 // after spells what a helper printed before it failed, as the rest of an error.
@@ -175,23 +145,6 @@ func (c *capped) Write(p []byte) (int, error) {
 	}
 	c.left -= int64(len(p))
 	return c.kept.Write(p)
-}
-
-// readFrom keeps what r has. Most jobs print nothing: they need no large buffer.
-func (c *capped) readFrom(r io.Reader) error {
-	b := make([]byte, 512)
-	for {
-		n, err := r.Read(b)
-		if _, full := c.Write(b[:n]); full != nil {
-			return full
-		}
-		if err != nil {
-			return nil // all writers have gone
-		}
-		if n == len(b) && n < 64<<10 {
-			b = make([]byte, 8*n)
-		}
-	}
 }
 
 func (c *capped) Bytes() []byte { return c.kept.Bytes() }

@@ -119,6 +119,9 @@ func keeperStage() error {
 		return fmt.Errorf("mark descriptors: %w", err)
 	}
 	runtime.LockOSThread()
+	// With more, the runtime looks every few microseconds whether a thread that waits
+	// in the kernel could lend its processor to others, of which there are none.
+	runtime.GOMAXPROCS(1)
 	in := os.NewFile(specFD, "spec")
 	k := &keeper{program: os.NewFile(selfFD, "program")}
 	if err := readFile(in, &k.spec); err != nil {
@@ -170,14 +173,20 @@ func (k *keeper) serve() error {
 	c := blocking(replyFD)
 	for {
 		var q request
-		files, err := receive(c, &q)
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
+		if _, err := receive(c, &q); err != nil {
+			if errors.Is(err, io.EOF) {
+				return nil
+			}
 			return err
 		}
-		r, file := k.answer(&q, files)
+		if q.End {
+			if err := k.forget(); err != nil {
+				return err
+			}
+			continue
+		}
+		r, file := k.answer(&q)
+		var err error
 		if file != nil {
 			err = send(c, r, file)
 			file.Close()
@@ -190,47 +199,43 @@ func (k *keeper) serve() error {
 	}
 }
 
-func (k *keeper) answer(q *request, files []*os.File) (*reply, *os.File) {
+func (k *keeper) answer(q *request) (*reply, *os.File) {
 	r, file := &reply{}, (*os.File)(nil)
 	var err error
 	switch {
-	case q.Run != nil && len(files) == 2:
-		r, err = k.run(q.Run, q.Job, files[0], files[1])
+	case q.Run != nil:
+		err = k.run(q.Run, q.Job, r)
 	case q.Open != "":
 		file, err = k.open(q.Open)
 	case q.Walk != "":
 		r.Outputs, err = k.walk(q.Walk, q.Most)
-	case q.End:
-		err = k.forget()
 	default:
 		err = errors.New("a request that means nothing")
 	}
 	if err != nil {
-		return &reply{Error: strings.TrimPrefix(err.Error(), ErrLimit.Error()+": "), Bounded: errors.Is(err, ErrLimit)}, nil
+		return &reply{Stderr: r.Stderr, Error: strings.TrimPrefix(err.Error(), ErrLimit.Error()+": "), Bounded: errors.Is(err, ErrLimit)}, nil
 	}
 	return r, file
 }
 
 // run runs a job to its end: none of its processes is left.
-func (k *keeper) run(j *jobSpec, number int, stdout, stderr *os.File) (*reply, error) {
-	defer stdout.Close()
-	defer stderr.Close()
+func (k *keeper) run(j *jobSpec, number int, r *reply) error {
 	k.running.begin(number)
 	if k.mounted {
-		return nil, errors.New("the files of the last job are still in use")
+		return errors.New("the files of the last job are still in use")
 	}
 	if err := k.mount(j); err != nil {
-		return nil, err
+		return err
 	}
 	if err := k.prepare(j); err != nil {
-		return nil, err
+		return err
 	}
 	bounds := j.Limits
 	if j.Without.has(measureGroups) {
 		bounds.Memory, bounds.Processes = 1<<40, 1<<20
 	}
 	if err := k.groups.limit(&bounds); err != nil {
-		return nil, err
+		return err
 	}
 	before := k.groups.exceeded()
 	if len(k.groups.Dirs) == 0 {
@@ -241,10 +246,8 @@ func (k *keeper) run(j *jobSpec, number int, stdout, stderr *os.File) (*reply, e
 			go k.watch(j, number, stop)
 		}
 	}
-	r := &reply{}
-	var err error
-	if r.Status, err = k.start(j, stdout, stderr); err != nil {
-		return nil, err
+	if err := k.start(j, r); err != nil {
+		return err
 	}
 	k.running.Lock()
 	r.Limit = k.running.why
@@ -255,13 +258,13 @@ func (k *keeper) run(j *jobSpec, number int, stdout, stderr *os.File) (*reply, e
 	for _, o := range j.Outputs {
 		out, err := k.describe(inRoot(j.Dir, o))
 		if err != nil {
-			return nil, fmt.Errorf("look at output %s: %w", o, err)
+			return fmt.Errorf("look at output %s: %w", o, err)
 		}
 		out.Path = o
 		k.told[o] = inRoot(j.Dir, o)
 		r.Outputs = append(r.Outputs, out)
 	}
-	return r, nil
+	return nil
 }
 
 // overrun tells which limit a job has met, of those that do not kill it or kill it

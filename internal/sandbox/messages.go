@@ -17,17 +17,17 @@ import (
 //	message = length payload     ; length: 4 bytes, little endian; descriptors come with it
 //	payload = request | reply    ; JSON
 //
-// Every request but kill has one reply.
+// Every request but those to kill and to end has one reply.
 
 // request is what a keeper is asked for: one of its fields.
 type request struct {
-	Run  *jobSpec // with two descriptors, for stdout and stderr
-	Kill string   // why the job should end, if it still runs
-	Job  int      // the number of the job to run or to kill
-	Open string   // a path that was told of: the reply comes with a descriptor
-	Walk string   // a directory that was told of
-	Most int      // entries of a walk
-	End  bool     // forget the job's files
+	Run  *jobSpec
+	Kill string // why the job should end, if it still runs
+	Job  int    // the number of the job to run or to kill
+	Open string // a path that was told of: the reply comes with a descriptor
+	Walk string // a directory that was told of
+	Most int    // entries of a walk
+	End  bool   // forget the job's files; there is no reply
 }
 
 // reply is a keeper's answer.
@@ -36,6 +36,8 @@ type reply struct {
 	Bounded bool   // because of a limit
 	Limit   string // which limit ended the job; else it came to its own end
 	Status  int
+	Stdout  []byte
+	Stderr  []byte
 	Outputs []Output
 }
 
@@ -62,11 +64,13 @@ func send(c messenger, v any, files ...*os.File) error {
 		}
 		rights = unix.UnixRights(fds...)
 	}
-	head := binary.LittleEndian.AppendUint32(nil, uint32(len(b)))
-	if _, _, err := c.WriteMsgUnix(head, rights, nil); err != nil {
-		return fmt.Errorf("send message: %w", err)
+	head := binary.LittleEndian.AppendUint32(make([]byte, 0, 4+len(b)), uint32(len(b)))
+	b = append(head, b...)
+	n, _, err := c.WriteMsgUnix(b, rights, nil)
+	if err == nil && n < len(b) {
+		_, err = c.Write(b[n:])
 	}
-	if _, err := c.Write(b); err != nil {
+	if err != nil {
 		return fmt.Errorf("send message: %w", err)
 	}
 	return nil

@@ -176,7 +176,4 @@ func (s *slot) ask(q *request) (*reply, []*os.File, error) {
 }
 
 // end has the keeper forget the job.
-func (s *slot) end() error {
-	_, _, err := s.ask(&request{End: true})
-	return err
-}
+func (s *slot) end() error { return send(s.conn, &request{End: true}) }
