@@ -58,20 +58,13 @@ func (l Level) String() string {
 	return "level " + strconv.Itoa(int(l))
 }
 
-// JobUser is the user and group of jobs in the first slot where the caller is root;
-// the users of the others follow. No job is ever root to the kernel. They are below
-// 65536, which containers map, and in a range (60706 to 61183) that neither
-// distributions nor systemd hand out.
-const (
-	JobUser  = 61000
-	maxSlots = 61183 - JobUser + 1
-)
-
 // Sandbox runs jobs, each in a slot.
 type Sandbox struct {
 	config Config
 	level  Level
 	groups []groups
+	users  []int      // of jobs, by slot; nil: the caller
+	locks  []*os.File // that claim them
 	slots  chan *slot // those that are free
 	closed chan struct{}
 	once   sync.Once
@@ -95,22 +88,53 @@ func Open(ctx context.Context, c Config) (*Sandbox, error) {
 		if err == nil {
 			s.level, s.groups = Isolated, made
 		} else if c.Demand == Isolated {
-			return nil, fmt.Errorf("no sandbox of the level %s on this machine: %w", c.Demand, err)
+			return nil, fmt.Errorf("no sandbox of the level %s on this machine (its users and control groups take root, and control groups that can be written): %w", c.Demand, err)
 		}
 	} else if c.Demand == Isolated {
 		return nil, fmt.Errorf("a sandbox of the level %s takes root", c.Demand)
 	}
+	if c.Root {
+		var err error
+		if s.users, s.locks, err = claimUsers(c.Slots); err != nil {
+			return nil, errors.Join(err, removeGroups(s.groups))
+		}
+	}
 	for i, g := range s.groups {
 		spec := keeperSpec{Bwrap: c.Bwrap, Self: c.Self, Dir: c.Dir, Groups: g}
 		if c.Root {
-			spec.User = JobUser + i
+			spec.User = s.users[i]
 		}
 		s.slots <- &slot{spec: spec, config: &s.config}
+	}
+	if err := s.passable(); err != nil {
+		return nil, errors.Join(err, s.Close())
 	}
 	if err := s.check(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("no sandbox on this machine: %w", err), s.Close())
 	}
 	return s, nil
+}
+
+// passable checks that the users of jobs can get to what is mounted on Dir.
+func (s *Sandbox) passable() error {
+	if !s.config.Root {
+		return nil
+	}
+	dir, err := filepath.EvalSymlinks(s.config.Dir)
+	if err != nil {
+		return fmt.Errorf("find the sandbox's directory: %w", err)
+	}
+	for dir != filepath.Dir(dir) {
+		dir = filepath.Dir(dir)
+		info, err := os.Stat(dir)
+		if err != nil {
+			return fmt.Errorf("find the sandbox's directory: %w", err)
+		}
+		if info.Mode()&0o001 == 0 {
+			return fmt.Errorf("not everybody can pass through %s, where the sandbox's directory is: chmod o+x, or choose another", dir)
+		}
+	}
+	return nil
 }
 
 // Level returns the level that it has.
@@ -124,7 +148,7 @@ func (s *Sandbox) Close() error {
 		for range s.config.Slots {
 			errs = append(errs, (<-s.slots).stop())
 		}
-		errs = append(errs, removeGroups(s.groups))
+		errs = append(errs, removeGroups(s.groups), release(s.locks))
 	})
 	return errors.Join(errs...)
 }

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -232,4 +233,115 @@ func probes(t *testing.T) int {
 		b, err := os.ReadFile(path)
 		return err != nil || !strings.HasPrefix(string(b), "/bin/probe\x00")
 	}))
+}
+
+// TestUsers: row 19. No two jobs that run at once are the same user, not even of two
+// sandboxes, and none is root or the caller where the caller is root.
+func TestUsers(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Log("only root has other users")
+		return
+	}
+	l := layer(t)
+	seen := map[uint32]bool{0: true}
+	for range 2 {
+		c := config(t)
+		c.Slots = 2
+		s := opened(t, c, 0)
+		for range c.Slots {
+			j := job(l, "write")
+			j.Outputs = []string{"out/a"}
+			r := run(t, s, j) // its slot stays taken
+			f, err := r.Open("out/a")
+			if err != nil {
+				t.Fatal(err)
+			}
+			info, err := f.Stat()
+			if err != nil {
+				t.Fatal(err)
+			}
+			f.Close()
+			if stat, ok := info.Sys().(*syscall.Stat_t); !ok || seen[stat.Uid] {
+				t.Errorf("user %d again", stat.Uid)
+			} else {
+				seen[stat.Uid] = true
+			}
+		}
+	}
+}
+
+// TestRefusals: what Open says about a machine or a configuration that will not do.
+func TestRefusals(t *testing.T) {
+	old := filepath.Join(directory(t), "bwrap")
+	if err := os.WriteFile(old, []byte("#!/bin/sh\necho bubblewrap 0.7.0\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	closed := filepath.Join(directory(t), "closed")
+	if err := os.MkdirAll(filepath.Join(closed, "dir"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		change func(*sandbox.Config)
+		says   string
+		asRoot bool
+	}{
+		{func(c *sandbox.Config) { c.Bwrap = old }, "install version 0.8.0 or later", false},
+		{func(c *sandbox.Config) { c.Bwrap = "/none/bwrap" }, "the package bubblewrap has it", false},
+		{func(c *sandbox.Config) { c.Slots = 1000 }, "1000 jobs at once", false},
+		{func(c *sandbox.Config) { c.Dir = filepath.Join(closed, "dir") }, "not everybody can pass through " + closed, true},
+		{func(c *sandbox.Config) { c.Root, c.Demand = false, sandbox.Isolated }, "takes root", false},
+		{func(c *sandbox.Config) { c.Root = false }, "root to the kernel", true},
+	} {
+		if c.asRoot && os.Getuid() != 0 {
+			continue
+		}
+		conf := config(t)
+		c.change(&conf)
+		s, err := sandbox.Open(t.Context(), conf)
+		if err == nil {
+			s.Close()
+		}
+		if err == nil || !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%v, want %q", err, c.says)
+		}
+	}
+	for _, c := range []struct {
+		a, b  string
+		older bool
+	}{{"0.7.9", "0.8.0", true}, {"0.8.0", "0.8.0", false}, {"0.11.1", "0.8.0", false}, {"1", "0.8.0", false}, {"", "0.8.0", true}} {
+		if sandbox.Older(c.a, c.b) != c.older {
+			t.Errorf("%s older than %s", c.a, c.b)
+		}
+	}
+}
+
+// TestShared: a directory of the machine at its own place and at another, read-only.
+func TestShared(t *testing.T) {
+	s := open(t)
+	dir := directory(t)
+	write(t, filepath.Join(dir, "shared"), "S")
+	top := directory(t)
+	if err := os.Symlink("usr/bin", filepath.Join(top, "bin")); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"lib", "lib64"} {
+		if err := os.Symlink("usr/"+name, filepath.Join(top, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	j := &sandbox.Job{
+		Layers: []string{top}, Shared: []sandbox.Bind{{From: "/usr"}, {From: dir, To: "/other/place"}, {From: "/none/such"}},
+		Args: []string{"/bin/sh", "-c", "cat /other/place/shared; touch /usr/x /other/place/x; ls / | tr '\\n' ' '"}, Env: []string{"PATH=/usr/bin"},
+		Dir: "/", Limits: sandbox.DefaultLimits(),
+	}
+	r := run(t, s, j)
+	if got := string(r.Stdout); r.Status != 0 || got != "Sbin dev lib lib64 other proc tmp usr " || strings.Count(string(r.Stderr), "Read-only") != 2 {
+		t.Errorf("status %d: %q, %q", r.Status, r.Stdout, r.Stderr)
+	}
+	// A link on the way to the place leads nowhere.
+	j.Shared = []sandbox.Bind{{From: dir, To: "/bin/x"}}
+	if r, err := s.Run(t.Context(), j); err == nil {
+		r.Close()
+		t.Error("a directory was mounted through a symbolic link")
+	}
 }
