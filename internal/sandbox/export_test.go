@@ -1,6 +1,11 @@
 package sandbox
 
-import "context"
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+)
 
 // Measures are what tests leave out, to see the attack succeed that they are for.
 type Measures = measures
@@ -45,3 +50,31 @@ func OpenWithout(ctx context.Context, c Config, without Measures) (*Sandbox, err
 
 // Older is what the version of bubblewrap is judged by.
 func Older(a, b string) bool { return older(a, b) }
+
+// Throttled returns how often the jobs of the first slot made were kept from the processor.
+func (s *Sandbox) Throttled() int {
+	return count(filepath.Join(s.groups[0].Dirs["cpu"], "cpu.stat"), "nr_throttled")
+}
+
+// GroupsOf returns the control groups that sandboxes of a process have, beside those of s.
+func (s *Sandbox) GroupsOf(pid int) ([]string, error) {
+	return filepath.Glob(filepath.Join(filepath.Dir(s.groups[0].Dirs["pids"]), fmt.Sprintf("%s%d-*", groupPrefix, pid)))
+}
+
+// Image returns the image that becomes the command of j.
+func Image(j *Job) ([]byte, []string, error) { return stepImage(&jobSpec{Job: *j}) }
+
+// Started interprets what an image said.
+func Started(said []byte, names []string) error { return started(said, names) }
+
+// ParseGroups finds the control groups.
+func ParseGroups(mine, mounts string) (map[string]string, string) { return parseGroups(mine, mounts) }
+
+// LimitGroups sets the limits of control groups of version 2 in dir.
+func LimitGroups(dir string, l *Limits, processors float64) error {
+	j := &joined{groups: groups{Dirs: map[string]string{"memory": dir, "pids": dir, "cpu": dir}, V2: true}}
+	return errors.Join(j.limit(l), j.share(processors))
+}
+
+// EnableGroups lets the groups below dir have controllers.
+func EnableGroups(dir string) error { return enable(dir, []string{"memory", "pids"}) }

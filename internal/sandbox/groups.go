@@ -262,6 +262,20 @@ func (j *joined) limit(l *Limits) error {
 	return nil
 }
 
+// share sets how many processors a job can keep busy, where that can be.
+func (j *joined) share(processors float64) error {
+	dir, ok := j.Dirs["cpu"]
+	if !ok || processors <= 0 {
+		return nil
+	}
+	const period = 100_000 // microseconds
+	quota := strconv.Itoa(int(processors * period))
+	if j.V2 {
+		return put(filepath.Join(dir, "cpu.max"), quota+" "+strconv.Itoa(period))
+	}
+	return errors.Join(put(filepath.Join(dir, "cpu.cfs_period_us"), strconv.Itoa(period)), put(filepath.Join(dir, "cpu.cfs_quota_us"), quota))
+}
+
 // exceeded counts how often the groups have met their limits.
 type exceeded struct{ memory, processes int }
 

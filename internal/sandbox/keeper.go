@@ -23,6 +23,8 @@ type keeperSpec struct {
 	// root in its user namespace only, and its jobs are the user who started it.
 	User   int
 	Groups groups
+	// Processors is how many a job can keep busy; 0: all.
+	Processors float64
 }
 
 // jobSpec is a job as a keeper is told of it.
@@ -165,7 +167,7 @@ func (k *keeper) settle() error {
 		return err
 	}
 	unix.Umask(0o022)
-	return nil
+	return k.groups.share(k.spec.Processors)
 }
 
 // serve answers requests until the worker goes.

@@ -18,6 +18,7 @@ const probe = `
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 extern char **environ;
 static int number(const struct dirent *e) { return e->d_name[0] >= '0' && e->d_name[0] <= '9'; }
@@ -180,6 +181,7 @@ int main(int argc, char **argv) {
 	if (!strcmp(do_, "spin")) for (;;);
 	if (!strcmp(do_, "kill group")) { signal(SIGTERM, SIG_IGN); kill(0, SIGTERM); puts("alive"); fflush(stdout); return kill(0, SIGKILL); }
 	if (!strcmp(do_, "kill all")) { signal(SIGTERM, SIG_IGN); kill(-1, SIGTERM); kill(1, SIGKILL); puts("alive"); return 0; }
+	if (!strcmp(do_, "burn")) { while (clock() < n * (CLOCKS_PER_SEC / 1000)); return 0; }
 	if (!strcmp(do_, "forks")) return forks(n);
 	if (!strcmp(do_, "memory")) return memory(n);
 	if (!strcmp(do_, "memories")) return memories(n);

@@ -30,6 +30,9 @@ type Config struct {
 	Root bool // the caller is root
 	// Slots is how many jobs can run at once; 0: as many as there are processors.
 	Slots int
+	// Processors is how many one job can keep busy, at the level Isolated where control
+	// groups for them exist; 0: all.
+	Processors float64
 	// Demand is the level that it must have; 0: any.
 	Demand  Level
 	without measures // tests only
@@ -100,7 +103,7 @@ func Open(ctx context.Context, c Config) (*Sandbox, error) {
 		}
 	}
 	for i, g := range s.groups {
-		spec := keeperSpec{Bwrap: c.Bwrap, Self: c.Self, Dir: c.Dir, Groups: g}
+		spec := keeperSpec{Bwrap: c.Bwrap, Self: c.Self, Dir: c.Dir, Groups: g, Processors: c.Processors}
 		if c.Root {
 			spec.User = s.users[i]
 		}
