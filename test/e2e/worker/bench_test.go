@@ -150,7 +150,7 @@ func certificate(t *testing.T, dir string) (cert, key string) {
 	return filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
 }
 
-func insecure() string { return "[client_auth]\ntype = \"DANGEROUSLY_INSECURE\"\n" }
+func withoutToken() string { return "[client_auth]\ntype = \"DANGEROUSLY_INSECURE\"\n" }
 
 // refuse starts a worker that must not start, and returns what it says.
 func refuse(t *testing.T, conf string) (int, string) {
@@ -176,9 +176,9 @@ func TestThreat38Listen(t *testing.T) {
 	for name, test := range map[string]struct{ conf, want string }{
 		"nobody":         {"public_addr = \"0.0.0.0:10501\"\n" + base, "client_auth"},
 		"nobody, here":   {"public_addr = \"127.0.0.1:10501\"\n" + base, "client_auth"},
-		"everybody":      {"public_addr = \"0.0.0.0:10501\"\n" + base + insecure(), "type = \"token\""},
+		"everybody":      {"public_addr = \"0.0.0.0:10501\"\n" + base + withoutToken(), "type = \"token\""},
 		"empty token":    {"public_addr = \"0.0.0.0:10501\"\n" + base + "[client_auth]\ntype = \"token\"\n", "token"},
-		"no certificate": {"public_addr = \"127.0.0.1:10501\"\n" + base + insecure() + "[tls]\ncertificate = \"DIR/none\"\nkey = \"DIR/none\"\n", "tls"},
+		"no certificate": {"public_addr = \"127.0.0.1:10501\"\n" + base + withoutToken() + "[tls]\ncertificate = \"DIR/none\"\nkey = \"DIR/none\"\n", "tls"},
 	} {
 		if code, out := refuse(t, test.conf); code != 2 || !strings.Contains(out, test.want) || strings.Count(out, "\n") != 1 {
 			t.Errorf("%s: status %d, %s", name, code, out)
