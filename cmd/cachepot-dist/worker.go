@@ -187,11 +187,7 @@ func (w *composed) gate(c *config.Worker, instances worker.Instances, log *slog.
 
 // lock makes the directory, and sees to it that no other worker uses it.
 func (w *composed) lock(dir string) error {
-	if err := safefile.PrivateDir(dir); err != nil {
-		return err
-	}
-	// The user of jobs gets through to the trees that are laid out, and sees nothing else.
-	if err := os.Chmod(dir, 0o711); err != nil {
+	if err := openToJobs(dir); err != nil {
 		return err
 	}
 	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
@@ -204,6 +200,19 @@ func (w *composed) lock(dir string) error {
 	}
 	w.closes = append(w.closes, f.Close)
 	return nil
+}
+
+// openToJobs makes a directory that nobody else writes to. The users of jobs get through to
+// what is theirs, and see nothing else.
+func openToJobs(dir string) error {
+	if err := safefile.PrivateDir(dir); err != nil {
+		return err
+	}
+	info, err := os.Stat(dir)
+	if err != nil {
+		return err
+	}
+	return os.Chmod(dir, info.Mode().Perm()|0o011)
 }
 
 // security returns how the worker speaks TLS, and the pin of its key; nil: in the clear, which
@@ -240,11 +249,11 @@ func (w *composed) sandbox(ctx context.Context, c *config.Worker) (*sandbox.Sand
 	if err != nil {
 		return nil, err
 	}
-	dir := filepath.Join(c.Builder.BuildDir, "worker-"+c.PublicAddr.Port)
-	if err := sandbox.Remove(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := openToJobs(c.Builder.BuildDir); err != nil {
 		return nil, fmt.Errorf("builder.build_dir: %w", err)
 	}
-	if err := os.MkdirAll(c.Builder.BuildDir, 0o711); err != nil {
+	dir := filepath.Join(c.Builder.BuildDir, "worker-"+c.PublicAddr.Port)
+	if err := sandbox.Remove(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("builder.build_dir: %w", err)
 	}
 	if err := os.Mkdir(dir, 0o700); err != nil {
