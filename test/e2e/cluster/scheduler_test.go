@@ -33,6 +33,7 @@ type server struct {
 	t    *testing.T
 	name string
 	conf string
+	host *host // nil: this one
 	cmd  *exec.Cmd
 	log  *syncBuffer
 }
@@ -92,7 +93,11 @@ func dist(t *testing.T) string {
 // start starts the server, as for the first time or after kill.
 func (s *server) start(env ...string) {
 	s.t.Helper()
-	s.cmd = exec.Command(dist(s.t), s.name, "--config", s.conf)
+	argv := []string{dist(s.t), s.name, "--config", s.conf}
+	if s.host != nil {
+		argv = s.host.in(argv...)
+	}
+	s.cmd = exec.Command(argv[0], argv[1:]...)
 	s.cmd.Env = append(append(os.Environ(), "CACHEPOT_NO_DAEMON=1", "CACHEPOT_LOG=debug"), env...)
 	s.cmd.Stdout, s.cmd.Stderr = s.log, s.log
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
@@ -124,6 +129,7 @@ type scheduler struct {
 	address string
 	scheme  string // "" is http
 	ca      string // by which it is believed
+	host    *host  // nil: this one
 }
 
 func (s *scheduler) url() string { return cmp.Or(s.scheme, "http") + "://" + s.address }
@@ -139,7 +145,14 @@ func startScheduler(t *testing.T) *scheduler {
 
 // status is what cachepot-dist status prints.
 func (s *scheduler) status() (workers, cpus, inProgress int, err error) {
-	out, err := exec.Command(dist(s.t), "status", "--url", s.url()).Output()
+	argv := []string{dist(s.t), "status", "--url", s.url()}
+	if s.ca != "" {
+		argv = append(argv, "--ca", s.ca)
+	}
+	if s.host != nil {
+		argv = s.host.in(argv...)
+	}
+	out, err := exec.Command(argv[0], argv[1:]...).Output()
 	if err != nil {
 		return 0, 0, 0, err
 	}
@@ -180,7 +193,11 @@ func (s *scheduler) await(workers int) {
 	var got int
 	var err error
 	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-		if got, _, _, err = s.httpStatus(); err == nil && got == workers {
+		ask := s.httpStatus
+		if s.host != nil {
+			ask = s.status
+		}
+		if got, _, _, err = ask(); err == nil && got == workers {
 			return
 		}
 	}
