@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -28,7 +29,7 @@ import (
 
 const (
 	clientToken = "canary-client-token"
-	secretKey   = "canary-secret-key"
+	secretKey   = "Y2FuYXJ5LXNlY3JldC1rZXktMzItYnl0ZXMtbG9uZyE" // a key: deriving one takes time
 )
 
 // served is a scheduler that listens.
@@ -37,7 +38,26 @@ type served struct {
 	b       *Broker
 	address string
 	conn    *grpc.ClientConn
-	log     *bytes.Buffer
+	log     *journal
+}
+
+// journal is a log that is read while it may still be written.
+type journal struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+// Write implements io.Writer.
+func (j *journal) Write(p []byte) (int, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.b.Write(p)
+}
+
+func (j *journal) String() string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.b.String()
 }
 
 func serve(t *testing.T) *served {
@@ -51,7 +71,7 @@ func serve(t *testing.T) *served {
 	c := &config.Scheduler{PublicAddr: config.Address{Host: host, Port: port},
 		ClientAuth: config.ClientAuth{Type: config.AuthToken, Token: config.NewSecret(clientToken)},
 		WorkerAuth: config.WorkerAuth{Type: config.AuthJWT, SecretKey: config.NewSecret(secretKey)}}
-	s := &served{t: t, address: l.Addr().String(), log: &bytes.Buffer{}}
+	s := &served{t: t, address: l.Addr().String(), log: &journal{}}
 	if s.b, err = New(c, slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))); err != nil {
 		t.Fatal(err)
 	}

@@ -24,10 +24,11 @@ func TestFaults(t *testing.T) {
 	s := startScheduler(t)
 	workers := []*worker{startWorker(t, s, 1), startWorker(t, s, 2)}
 	c := newClient(t, bookClient(t, s.url()))
+	never := newClient(t, bookClient(t, s.url()), strict) // compiles at home
 	dir := scratch(t)
 	write(t, dir, cProject(9))
 	round := 0
-	build := func(what string, fault func()) {
+	build := func(c *client, what string, fault func()) {
 		t.Helper()
 		round++
 		write(t, dir, map[string]string{"inc/a.h": fmt.Sprintf("#include <stdio.h>\n#define N %d\n", round)})
@@ -69,7 +70,7 @@ func TestFaults(t *testing.T) {
 			}
 		}
 	}
-	build("nothing", nil)
+	build(c, "nothing", nil)
 	w := workers[0]
 	for _, f := range []struct {
 		what   string
@@ -83,11 +84,15 @@ func TestFaults(t *testing.T) {
 		{"a worker is stopped", func() { w.signal(syscall.SIGSTOP) }, func() { w.signal(syscall.SIGCONT) }},
 		{"all workers are killed", func() { w.kill(); workers[1].kill() }, func() { w.start(); workers[1].start() }},
 	} {
-		build(f.what, f.do)
+		build(c, f.what, f.do)
 		f.un()
 		healed()
 	}
 	s.await(2)
+	// Where nothing may be compiled at home, nothing is, as long as there is somebody to try
+	// next.
+	build(never, "the scheduler is started again, nothing at home", func() { s.kill(); s.start() })
+	build(never, "a worker is killed, nothing at home", w.kill)
 	if _, _, n, err := s.status(); err != nil || n != 0 {
 		t.Errorf("%d leases are in use, %v", n, err)
 	}
