@@ -102,7 +102,25 @@ func assembles(argv []string) bool {
 	return false
 }
 
+// anyCrates reports whether rustc is to look for crates in a directory of no kind, which
+// has the call be located.
+func anyCrates(argv []string) bool {
+	for i, a := range argv[1:] { // argv[i] is the one before
+		dir, found := strings.CutPrefix(a, "-L")
+		if argv[i] == "-L" {
+			dir, found = a, true
+		}
+		if found && dir != "" && !strings.Contains(dir, "=") {
+			return true
+		}
+	}
+	return false
+}
+
 func rustMaps(argv []string, root string) []string {
+	if anyCrates(argv) {
+		return nil
+	}
 	var out []string
 	if !slices.ContainsFunc(argv, func(a string) bool { return strings.Contains(a, "--remap-path-prefix="+root+"=") }) {
 		out = []string{"--remap-path-prefix=" + root + "=."}
