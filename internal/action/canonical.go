@@ -30,6 +30,7 @@ type Canonical struct {
 	Digest  digest.Digest // the key, in every tier
 	Action  []byte        // encoded Action
 	Command []byte        // encoded Command
+	Outputs []string      // as Command names them
 }
 
 // New returns the canonical action of cmd over the input tree root, which
@@ -54,7 +55,7 @@ func Rendered(cmd *Command, root digest.Digest, isa string, properties []string)
 		msg.Platform = platform // where engines before 2.2 look
 	}
 	enc := proto.MarshalOptions{Deterministic: true}
-	c := &Canonical{}
+	c := &Canonical{Outputs: msg.OutputPaths}
 	if c.Command, err = enc.Marshal(msg); err != nil {
 		return nil, fmt.Errorf("encode command: %w", err)
 	}

@@ -271,7 +271,7 @@ func (j *job) pack(a *awayRun, paths *action.PathSet) (*sent, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.job = &reapi.Job{Action: act.Digest, Believe: j.s.Remote.Believe && !j.recache, Affinity: j.tool.Digest.String()}
+	s.job = &reapi.Job{Action: act.Digest, Inline: act.Outputs, Believe: j.s.Remote.Believe && !j.recache, Affinity: j.tool.Digest.String()}
 	files := j.tool.Files()
 	for _, g := range given {
 		files = append(files, g.Files()...)

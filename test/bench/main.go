@@ -15,6 +15,7 @@ import (
 	"runtime"
 	"strings"
 	"syscall"
+	"time"
 )
 
 const usage = `usage: go run ./test/bench COMMAND [flags]
@@ -24,6 +25,7 @@ const usage = `usage: go run ./test/bench COMMAND [flags]
   misses    what each cache adds to calls that are new, beside the bare compiler
   startup   start-up of the wrapper against an empty Go program
   remote    processor time of the client for calls that a service compiles
+  latency   round trips of calls that a worker of ours compiles
   moved     build the projects in one place and then in another with the same cache
   sample    build projects twice through cachepot, a C and a Rust one by default
   fetch     fetch the sources and stop
@@ -43,7 +45,7 @@ func main() {
 
 func run(ctx context.Context, args []string) error {
 	commands := map[string]func(context.Context, *bench) error{
-		"compare": compare, "hits": hits, "misses": misses, "startup": startup, "moved": move, "remote": remote, "sample": sample, "fetch": fetchAll,
+		"compare": compare, "hits": hits, "misses": misses, "startup": startup, "moved": move, "remote": remote, "latency": latency, "sample": sample, "fetch": fetchAll,
 	}
 	if len(args) == 0 || commands[args[0]] == nil {
 		return fmt.Errorf("no such command\n\n%s", usage)
@@ -60,24 +62,25 @@ func run(ctx context.Context, args []string) error {
 
 // bench is what every command needs: where things lie and what was asked for.
 type bench struct {
-	root     string   // of the source tree, absolute
-	work     string   // scratch, below root
-	env      []string // the caller's, without the settings of any cache
-	jobs     int
-	rounds   int
-	starts   int
-	hitCount int
-	cachepot string // path of the wrapper, its coordinator beside it
-	sccache  string // path of the sccache to compare with; absent where it does not exist
-	recorder bool
-	bare     bool
-	exact    bool
-	verify   bool
-	macros   string // what moved has for paths.file_macros
-	tests    bool
-	only     string // of the single calls, those whose names begin so
-	jsonPath string
-	projects []project
+	root      string   // of the source tree, absolute
+	work      string   // scratch, below root
+	env       []string // the caller's, without the settings of any cache
+	jobs      int
+	rounds    int
+	starts    int
+	hitCount  int
+	cachepot  string // path of the wrapper, its coordinator beside it
+	sccache   string // path of the sccache to compare with; absent where it does not exist
+	recorder  bool
+	bare      bool
+	exact     bool
+	verify    bool
+	macros    string // what moved has for paths.file_macros
+	tests     bool
+	roundTrip time.Duration // of the line in latency
+	only      string        // of the single calls, those whose names begin so
+	jsonPath  string
+	projects  []project
 }
 
 func newBench(command string, args, env []string) (*bench, error) {
@@ -105,6 +108,7 @@ func newBench(command string, args, env []string) (*bench, error) {
 	fs.BoolVar(&b.verify, "verify", false, "audit every entry that sample or moved has stored")
 	fs.BoolVar(&b.tests, "tests", false, "have moved run the projects' own tests, in both places and bare")
 	fs.StringVar(&b.macros, "file-macros", "keep", "what moved sets paths.file_macros to: keep or map")
+	fs.DurationVar(&b.roundTrip, "rtt", 10*time.Millisecond, "round trip of the line in latency; a longer one is told better from what else takes time")
 	fs.StringVar(&b.only, "only", "", "measure only the single calls whose names begin with this `text`")
 	fs.StringVar(&b.jsonPath, "json", "", "also write the results to this `file`")
 	if err := fs.Parse(args); err != nil {

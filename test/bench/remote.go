@@ -48,13 +48,9 @@ func remote(ctx context.Context, b *bench) (err error) {
 		return err
 	}
 	defer e.stop()
-	conf := filepath.Join(e.dir, "client.conf")
-	text := "[dist]\nscheduler_url = \"grpc://" + e.address + "\"\nfallback = \"fail\"\n"
-	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
+	if product.settings, err = through(product.settings, e.dir, e.address); err != nil {
 		return err
 	}
-	settings := product.settings
-	product.settings = func(dir string, port int) []string { return append(settings(dir, port), "CACHEPOT_CONF="+conf) }
 	in, err := launch(ctx, b, product)
 	if err != nil {
 		return err
@@ -99,21 +95,49 @@ func startService(b *bench) (*service, error) {
 	if s.dir, err = os.MkdirTemp(b.work, "service-"); err != nil {
 		return nil, err
 	}
-	s.cmd = exec.Command(filepath.Join(programs, "buildbox-casd"), "--bind", s.address, "--buildbox-run", filepath.Join(programs, "buildbox-run"),
+	cmd := exec.Command(filepath.Join(programs, "buildbox-casd"), "--bind", s.address, "--buildbox-run", filepath.Join(programs, "buildbox-run"),
 		"--runner-arg=--staging-mode=copy-or-link", "--jobs", strconv.Itoa(b.jobs), "--quota-high", "4G", "--reserved", "1M", "--log-level", "error", filepath.Join(s.dir, "store"))
-	s.cmd.Env = append(slices.Clone(b.env), "PATH="+programs+":"+os.Getenv("PATH"))
+	cmd.Env = append(slices.Clone(b.env), "PATH="+programs+":"+os.Getenv("PATH"))
+	return s, s.start(cmd)
+}
+
+// startWorker starts a worker of ours with an empty store.
+func startWorker(b *bench) (*service, error) {
+	port, err := freePort()
+	if err != nil {
+		return nil, err
+	}
+	s := &service{address: "127.0.0.1:" + strconv.Itoa(port)}
+	if s.dir, err = os.MkdirTemp(b.work, "service-"); err != nil {
+		return nil, err
+	}
+	conf := filepath.Join(s.dir, "worker.conf")
+	text := "cache_dir = \"" + s.dir + "/cache\"\npublic_addr = \"" + s.address + "\"\n[client_auth]\ntype = \"DANGEROUSLY_INSECURE\"\n" +
+		"[builder]\ntype = \"overlay\"\nbuild_dir = \"" + s.dir + "/build\"\n"
+	// Jobs are another user's.
+	if err := errors.Join(os.Chmod(s.dir, 0o755), os.WriteFile(conf, []byte(text), 0o644)); err != nil {
+		return nil, err
+	}
+	cmd := exec.Command(b.cachepot+"-dist", "worker", "--config", conf)
+	cmd.Env = append(slices.Clone(b.env), "CACHEPOT_NO_DAEMON=1")
+	return s, s.start(cmd)
+}
+
+// start waits until the service listens.
+func (s *service) start(cmd *exec.Cmd) error {
+	s.cmd = cmd
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	if err := s.cmd.Start(); err != nil {
-		return nil, errors.Join(err, os.RemoveAll(s.dir))
+		return errors.Join(err, os.RemoveAll(s.dir))
 	}
 	for range 2000 {
 		if c, err := net.Dial("tcp", s.address); err == nil {
-			return s, c.Close()
+			return c.Close()
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
 	s.stop()
-	return nil, fmt.Errorf("the service does not listen")
+	return fmt.Errorf("the service does not listen")
 }
 
 func (s *service) stop() {

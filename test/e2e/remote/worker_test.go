@@ -41,7 +41,7 @@ func TestOnWorker(t *testing.T) {
 	}
 	names := []string{
 		"TestC", "TestClang", "TestMessages", "TestCargo", "TestPlaces", "TestNames", "TestCratesInPlaces",
-		"TestKilledEngine", "TestCallerGoesAway", "TestKilledInTheMiddle", "TestStoppedEngine", "TestTrust",
+		"TestKilledEngine", "TestCallerGoesAway", "TestKilledInTheMiddle", "TestStoppedEngine", "TestTrust", "TestOneTrip", "TestLinks",
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
 	defer cancel()

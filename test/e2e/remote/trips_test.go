@@ -1,0 +1,33 @@
+package remote
+
+import "testing"
+
+// TestOneTrip: a call whose source is new takes an upload and an execution, and on a worker of
+// ours, which waits for the one and sends outputs with the other, nothing more.
+func TestOneTrip(t *testing.T) {
+	e := startEngine(t)
+	dir := scratch(t)
+	p := startProxy(t, e, nil)
+	c := newClient(t, strict(p.url()))
+	for i, text := range []string{"int a;\n", "int b;\n"} {
+		write(t, dir, map[string]string{"a.c": text})
+		p.mu.Lock()
+		clear(p.calls)
+		p.mu.Unlock()
+		if r := c.compile(dir, "gcc", "-Wall", "-c", "a.c", "-o", "a.o"); r.code != 0 {
+			t.Fatal(r.stderr)
+		}
+		if i == 0 {
+			continue // what the service is and has was found out
+		}
+		calls := 2
+		if !onWorker() {
+			calls = 3 // the outputs
+		}
+		p.mu.Lock()
+		if len(p.calls) != calls || p.calls[methodExecute] != 1 || p.calls[methodUpload] != 1 {
+			t.Errorf("calls %v", p.calls)
+		}
+		p.mu.Unlock()
+	}
+}
