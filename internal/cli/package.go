@@ -44,6 +44,6 @@ func packageToolchain(cmd *cobra.Command, e *Env) error {
 	if err := t.Replace(out); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(e.Stdout, "[[dist.toolchains]]\ntype = \"path_override\"\ncompiler_executable = %q\narchive = %q\narchive_compiler_executable = %q\n", exe, out, inside)
+	_, err = fmt.Fprintf(e.Stdout, "[[dist.toolchains]]\ntype = \"path_override\"\ncompiler_executable = %q\narchive = %q\narchive_compiler_executable = %q\n", inside, out, inside)
 	return err
 }

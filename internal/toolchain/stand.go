@@ -144,6 +144,9 @@ func (s *Stands) make(ctx context.Context, o *Override, packed *Packed, local *T
 	if n, _ := u.resolve(o.Inside); n == nil || !n.Executable {
 		return nil, &Unusable{"toolchain archive has no such compiler", o.Archive + ": " + o.Inside}
 	}
+	if why := u.otherRust(o, local); why != "" {
+		return nil, &Unusable{"toolchain archive is for another compiler", why}
+	}
 	t, err := newToolchain(o.Inside, local.Part, compiler.Tool{}, local.paths, u)
 	if err != nil {
 		return nil, &Unusable{"toolchain archive does not fit on this machine", err.Error()}
@@ -154,6 +157,24 @@ func (s *Stands) make(ctx context.Context, o *Override, packed *Packed, local *T
 		return nil, err
 	}
 	return t, nil
+}
+
+// otherRust says where an archive of rustc is another than the one here, "" where it is
+// not. The language looks at the sysroot here, and runs rustc here to see what macros do.
+func (u *union) otherRust(o *Override, local *Toolchain) string {
+	if local.Tool.Sysroot == "" {
+		return ""
+	}
+	_, inside := u.resolve(o.Inside)
+	if real, err := filepath.EvalSymlinks(local.Path); err != nil || real != inside {
+		return o.Inside + " in place of " + local.Path
+	}
+	for _, f := range local.Files() {
+		if n := u.packed.nodes[f.Path]; within(f.Path, local.Tool.Sysroot) && (n == nil || n.Digest != f.Digest) {
+			return "it has another " + f.Path
+		}
+	}
+	return ""
 }
 
 // identify asks the archive's compiler what it is, and refuses one whose objects do not

@@ -61,7 +61,7 @@ func TestPackage(t *testing.T) {
 }
 
 // TestPackageRust: the archive of a Rust compiler holds all that it takes to compile,
-// also what it links with.
+// also what it links with, and stands for that compiler. One that is another is refused.
 func TestPackageRust(t *testing.T) {
 	packer := newClient(t, "")
 	path, section := packaged(t, packer, "rustc", "rust.tar")
@@ -87,6 +87,15 @@ func TestPackageRust(t *testing.T) {
 		"--setenv", "PATH", "/usr/bin:/bin", "--chdir", "/work", inside, "-g", "m.rs")
 	if r.code != 0 {
 		t.Fatalf("%d members; status %d\n%s", len(members), r.code, r.stderr)
+	}
+	e := startEngine(t)
+	dir := scratch(t)
+	write(t, dir, crates())
+	c := newClient(t, tolerant(e.url())+storedIn(t)+section, "CACHEPOT_PATHS_MODE=exact") // the bytes of a bare compile
+	bare := cargoIn(t, dir, c.Env, "")
+	same(t, "with the archive", bare, cargoIn(t, dir, c.Env, c.Wrapper))
+	if s := c.counters(); sum(s.DistCompiles) < 3 || s.DistErrors != 0 {
+		t.Errorf("compiled remotely %v, failed %v, here %v", s.DistCompiles, s.DistFailures, s.DistLocal)
 	}
 	if r = run(t, root, nil, "./work/m"); r.stdout != "made inside\n" {
 		t.Errorf("the program prints %q", r.stdout)
