@@ -180,10 +180,13 @@ func (u *union) otherRust(o *Override, local *Toolchain) string {
 // identify asks the archive's compiler what it is, and refuses one whose objects do not
 // go with those of the compiler here.
 func (s *Stands) identify(ctx context.Context, t, local *Toolchain) (compiler.Tool, error) {
+	var mu sync.Mutex // two questions are asked at once
 	var failed error
 	ask := func(args ...string) string {
 		out, err := t.Ask(ctx, args, []string{"LC_ALL=C", "PATH=" + t.Programs()}, "/")
 		if err != nil {
+			mu.Lock()
+			defer mu.Unlock()
 			failed = err
 		}
 		return strings.TrimSpace(string(out.Stdout))

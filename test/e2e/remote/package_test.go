@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"archive/tar"
 	"bytes"
 	"os"
 	"path/filepath"
@@ -96,6 +97,19 @@ func TestPackageRust(t *testing.T) {
 	same(t, "with the archive", bare, cargoIn(t, dir, c.Env, c.Wrapper))
 	if s := c.counters(); sum(s.DistCompiles) < 3 || s.DistErrors != 0 {
 		t.Errorf("compiled remotely %v, failed %v, here %v", s.DistCompiles, s.DistFailures, s.DistLocal)
+	}
+	var small bytes.Buffer
+	w := tar.NewWriter(&small)
+	if err := w.WriteHeader(&tar.Header{Name: inside[1:], Mode: 0o755, Typeflag: tar.TypeReg}); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	c = newClient(t, tolerant(e.url())+storedIn(t)+override(inside, archived(t, small.Bytes(), "rust.tar"), inside))
+	r = c.compile(dir, inside, "--crate-type", "lib", "--emit", "metadata", "--crate-name", "l", "--out-dir", dir, "low/src/inner/deep.rs")
+	if s := c.counters(); r.code != 0 || s.DistFailures["toolchain archive is for another compiler"] != 1 || !strings.Contains(r.stderr, "it has another /") {
+		t.Errorf("status %d, failed %v\n%s", r.code, s.DistFailures, r.stderr)
 	}
 	if r = run(t, root, nil, "./work/m"); r.stdout != "made inside\n" {
 		t.Errorf("the program prints %q", r.stdout)

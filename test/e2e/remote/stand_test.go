@@ -7,10 +7,15 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/cachepot/cachepot/internal/archive"
+	"github.com/cachepot/cachepot/internal/digest"
 )
 
 // environments are the archives that icecream's own script has made of compilers, which
@@ -90,6 +95,50 @@ func remade(t *testing.T, archive []byte, change func(name string, content []byt
 	}
 	for name, text := range more {
 		put(&tar.Header{Name: name, Typeflag: tar.TypeReg, Mode: 0o644}, []byte(text))
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+// without returns an archive without some members.
+func without(t *testing.T, archive []byte, leave func(name string) bool) []byte {
+	return edited(t, archive, func(h *tar.Header) bool { return !leave(h.Name) })
+}
+
+// renamed returns an archive in which a member has another name.
+func renamed(t *testing.T, archive []byte, from, to string) []byte {
+	return edited(t, archive, func(h *tar.Header) bool {
+		if h.Name == from {
+			h.Name = to
+		}
+		return true
+	})
+}
+
+// edited returns an archive of those members that keep wants, which may change headers.
+func edited(t *testing.T, archive []byte, keep func(h *tar.Header) bool) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	w, r := tar.NewWriter(&out), tar.NewReader(bytes.NewReader(archive))
+	for {
+		h, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !keep(h) {
+			continue
+		}
+		if err := w.WriteHeader(h); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.Copy(w, r); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
@@ -308,4 +357,113 @@ func TestNoDist(t *testing.T) {
 	if r := c.compile(dir, "g++", "-c", "a.c", "-o", "a.o"); r.code == 0 {
 		t.Error("another compiler runs here")
 	}
+}
+
+// TestForms: the archive of icecream's script is the same in each way that the script
+// packs it.
+func TestForms(t *testing.T) {
+	plain := without(t, icecream.of(t, "gcc"), func(name string) bool {
+		return strings.HasPrefix(name, "usr/bin/cc1") || strings.HasPrefix(name, "lib/") // large
+	})
+	members := func(content []byte) []archive.Member {
+		t.Helper()
+		list, err := archive.Read(t.Context(), bytes.NewReader(content), archive.Defaults(1<<30),
+			func(r io.Reader, _ int64) (digest.Digest, error) { return digest.Read(r) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		return list
+	}
+	want := members(plain)
+	if len(want) < 10 {
+		t.Errorf("only %d members", len(want))
+	}
+	for _, program := range [][]string{{"gzip"}, {"bzip2"}, {"zstd", "-T0"}, {"xz", "-T0"}} {
+		cmd := exec.Command(program[0], program[1:]...)
+		cmd.Stdin = bytes.NewReader(plain)
+		packed, err := cmd.Output()
+		if err != nil {
+			t.Fatalf("%v: %v", program, err)
+		}
+		if !slices.Equal(want, members(packed)) {
+			t.Errorf("%v: other members", program)
+		}
+	}
+}
+
+// TestAnotherPlace: the example of the book. The archive has a clang with its headers in a
+// place that is not here, and stands for one that lies somewhere else.
+func TestAnotherPlace(t *testing.T) {
+	e := startEngine(t)
+	dir := scratch(t)
+	write(t, dir, map[string]string{"a.c": "#include <stddef.h>\n#include <stdio.h>\n#include <limits.h>\nsize_t a(void) { return sizeof(FILE *) + PATH_MAX; }\n", "clang/bin/keep": "", "clang/lib/clang/keep": ""})
+	resources := strings.TrimSpace(run(t, dir, os.Environ(), "clang", "-print-resource-dir").stdout)
+	if r := run(t, dir, os.Environ(), "sh", "-c", "cp -L /usr/bin/clang clang/bin/clang && cp -rL "+resources+" clang/lib/clang/"); r.code != 0 {
+		t.Fatal(r.stderr)
+	}
+	const there = "builds/worker/toolchains/clang/"
+	more := map[string]string{}
+	for name, text := range built(t, resources, func(name string) bool { return strings.HasSuffix(name, ".h") }) {
+		_, more[there+"lib/clang/"+filepath.Base(resources)+"/"+name], _ = strings.Cut(text, "\n")
+	}
+	content := renamed(t, remade(t, icecream.of(t, "clang"), asItIs, more), "usr/bin/clang", there+"bin/clang")
+	conf := strict(e.url()) + storedIn(t) + override(filepath.Join(dir, "clang/bin/clang"), archived(t, content, "clang.tar"), "/"+there+"bin/clang")
+	c := newClient(t, conf, "CACHEPOT_PATHS_MODE=exact")
+	argv := []string{filepath.Join(dir, "clang/bin/clang"), "-O2", "-Wall", "-c", "a.c", "-o", "a.o"}
+	var objects [2]string
+	for i, r := range []func() result{func() result { return run(t, dir, c.Env, argv...) }, func() result { return c.compile(dir, argv...) }} {
+		if r := r(); r.code != 0 {
+			t.Fatalf("status %d\n%s", r.code, r.stderr)
+		}
+		text, err := os.ReadFile(filepath.Join(dir, "a.o"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		objects[i] = string(text)
+	}
+	if objects[0] != objects[1] {
+		t.Error("another object")
+	}
+	c.want(1, 0)
+}
+
+// TestStoreLost: what is lost or damaged in the store of archives is read again.
+func TestStoreLost(t *testing.T) {
+	e := startEngine(t)
+	dir := scratch(t)
+	write(t, dir, map[string]string{"a.c": "int a;\n", "b.c": "int b;\n", "c.c": "int c;\n"})
+	store := filepath.Join(scratch(t), "store")
+	c := newClient(t, strict(e.url())+fmt.Sprintf("cache_dir = %q\n", store)+
+		override("/usr/bin/gcc", archived(t, icecream.of(t, "gcc"), "gcc.tar"), "/usr/bin/gcc"))
+	for i, spoil := range []func(blob string) error{
+		func(string) error { return nil },
+		os.Remove,
+		func(blob string) error {
+			if err := os.Chmod(blob, 0o644); err != nil {
+				return err
+			}
+			return os.WriteFile(blob, []byte("damaged"), 0o644)
+		},
+	} {
+		if i > 0 {
+			stop(t, c)
+		}
+		e.kill() // which has what was uploaded
+		e.dir = scratch(t)
+		e.start()
+		blobs, err := filepath.Glob(filepath.Join(store, "cas", "*", "*"))
+		if err != nil || i > 0 && len(blobs) == 0 {
+			t.Fatalf("no blobs, %v", err)
+		}
+		for _, blob := range blobs {
+			if err := spoil(blob); err != nil {
+				t.Fatal(err)
+			}
+		}
+		name := string(rune('a' + i))
+		if r := c.compile(dir, "gcc", "-c", name+".c", "-o", name+".o"); r.code != 0 {
+			t.Fatalf("%d: status %d\n%s", i, r.code, r.stderr)
+		}
+	}
+	c.want(3, 0)
 }
