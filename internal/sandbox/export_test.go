@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 )
 
@@ -52,8 +53,13 @@ func OpenWithout(ctx context.Context, c Config, without Measures) (*Sandbox, err
 func Older(a, b string) bool { return older(a, b) }
 
 // Throttled returns how often the jobs of the first slot made were kept from the processor.
-func (s *Sandbox) Throttled() int {
-	return count(filepath.Join(s.groups[0].Dirs["cpu"], "cpu.stat"), "nr_throttled")
+func (s *Sandbox) Throttled() (int, error) {
+	f, err := os.Open(filepath.Join(s.groups[0].Dirs["cpu"], "cpu.stat"))
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	return count(int(f.Fd()), "nr_throttled"), nil
 }
 
 // GroupsOf returns the control groups that sandboxes of a process have, beside those of s.

@@ -198,25 +198,46 @@ func removeGroups(all []groups) error {
 // joined are the groups of a slot as its keeper has them.
 type joined struct {
 	groups
-	fd  int    // of the group of version 2
-	set Limits // what they are set to
+	fd             int    // of the group of version 2
+	set            Limits // what they are set to
+	memory, forked int    // descriptors: where the kernel counts what went beyond the limits
+	seen           exceeded
 }
 
 // join puts the calling thread into the groups of version 1, so that what it starts
 // is in them from its first moment. It alone: the keeper is no part of a job. Those
 // of version 2 take no single threads; what is started there is started into them.
+// From then on they are reached by descriptor, whatever is mounted over them.
 func (g groups) join() (*joined, error) {
-	j := &joined{groups: g}
-	if g.V2 {
-		fd, err := unix.Open(g.Dirs["memory"], unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-		j.fd = fd
-		return j, wrapIf("open control group", err)
-	}
-	for _, dir := range g.Dirs {
-		if err := put(filepath.Join(dir, "tasks"), "0"); err != nil {
+	j := &joined{groups: groups{Dirs: map[string]string{}, V2: g.V2}}
+	for c, dir := range g.Dirs {
+		fd, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+		if err != nil {
+			return nil, fmt.Errorf("open control group: %w", err)
+		}
+		j.fd, j.Dirs[c] = fd, "/proc/self/fd/"+strconv.Itoa(fd)
+		if g.V2 {
+			continue
+		}
+		if err := put(filepath.Join(j.Dirs[c], "tasks"), "0"); err != nil {
 			return nil, err
 		}
 	}
+	if len(g.Dirs) == 0 {
+		return j, nil
+	}
+	events := "memory.oom_control"
+	if g.V2 {
+		events = "memory.events"
+	}
+	var err error
+	if j.memory, err = unix.Open(filepath.Join(j.Dirs["memory"], events), unix.O_RDONLY|unix.O_CLOEXEC, 0); err != nil {
+		return nil, fmt.Errorf("open control group: %w", err)
+	}
+	if j.forked, err = unix.Open(filepath.Join(j.Dirs["pids"], "pids.events"), unix.O_RDONLY|unix.O_CLOEXEC, 0); err != nil {
+		return nil, fmt.Errorf("open control group: %w", err)
+	}
+	j.exceeded()
 	return j, nil
 }
 
@@ -276,28 +297,29 @@ func (j *joined) share(processors float64) error {
 	return errors.Join(put(filepath.Join(dir, "cpu.cfs_period_us"), strconv.Itoa(period)), put(filepath.Join(dir, "cpu.cfs_quota_us"), quota))
 }
 
-// exceeded counts how often the groups have met their limits.
+// exceeded counts how often groups have met their limits.
 type exceeded struct{ memory, processes int }
 
+// exceeded returns what has been added to the counts since it was last called.
 func (j *joined) exceeded() exceeded {
 	if len(j.Dirs) == 0 {
 		return exceeded{}
 	}
-	events := "memory.oom_control"
-	if j.V2 {
-		events = "memory.events"
-	}
-	return exceeded{count(filepath.Join(j.Dirs["memory"], events), "oom_kill"), count(filepath.Join(j.Dirs["pids"], "pids.events"), "max")}
+	now := exceeded{count(j.memory, "oom_kill"), count(j.forked, "max")}
+	more := exceeded{now.memory - j.seen.memory, now.processes - j.seen.processes}
+	j.seen = now
+	return more
 }
 
-// count returns the number behind a word at the beginning of a line, 0 where there
-// is none.
-func count(path, word string) int {
-	b, err := os.ReadFile(path)
+// count returns the number behind a word at the beginning of a line of a file, 0
+// where there is none.
+func count(fd int, word string) int {
+	b := make([]byte, 1024)
+	n, err := unix.Pread(fd, b, 0)
 	if err != nil {
 		return 0
 	}
-	for line := range strings.Lines(string(b)) {
+	for line := range strings.Lines(string(b[:n])) {
 		if fields := strings.Fields(line); len(fields) == 2 && fields[0] == word {
 			n, _ := strconv.Atoi(fields[1]) // 0 where it is no number
 			return n

@@ -166,6 +166,11 @@ func (k *keeper) settle() error {
 	if k.groups, err = k.spec.Groups.join(); err != nil {
 		return err
 	}
+	// Bubblewrap reads the list of all mounts for each of its own. These no job needs, nor does a layer lie there; where
+	// they cannot be unmounted, in a user namespace, it takes longer.
+	for _, at := range []string{"/sys", "/dev/mqueue", "/dev/hugepages", "/dev/pts", "/proc/sys/fs/binfmt_misc"} {
+		_ = unix.Unmount(at, unix.MNT_DETACH)
+	}
 	unix.Umask(0o022)
 	return k.groups.share(k.spec.Processors)
 }
@@ -239,7 +244,6 @@ func (k *keeper) run(j *jobSpec, number int, r *reply) error {
 	if err := k.groups.limit(&bounds); err != nil {
 		return err
 	}
-	before := k.groups.exceeded()
 	if len(k.groups.Dirs) == 0 {
 		j.CountProcesses, j.BoundData = k.spec.User != 0 || countsForItself(), true
 		if !j.Without.has(measureWatch) {
@@ -255,7 +259,7 @@ func (k *keeper) run(j *jobSpec, number int, r *reply) error {
 	r.Limit = k.running.why
 	k.running.Unlock()
 	if r.Limit == "" {
-		r.Limit = k.overrun(r.Status, before)
+		r.Limit = k.overrun(r.Status)
 	}
 	for _, o := range j.Outputs {
 		out, err := k.describe(inRoot(j.Dir, o))
@@ -271,14 +275,14 @@ func (k *keeper) run(j *jobSpec, number int, r *reply) error {
 
 // overrun tells which limit a job has met, of those that do not kill it or kill it
 // without a word.
-func (k *keeper) overrun(status int, before exceeded) string {
-	now := k.groups.exceeded()
+func (k *keeper) overrun(status int) string {
+	met := k.groups.exceeded()
 	switch {
-	case now.memory > before.memory:
+	case met.memory > 0:
 		return "memory"
 	case status == 0:
 		return ""
-	case now.processes > before.processes:
+	case met.processes > 0:
 		return "processes"
 	case status == 128+int(unix.SIGXFSZ):
 		return "size of a file"
