@@ -345,3 +345,39 @@ func TestShared(t *testing.T) {
 		t.Error("a directory was mounted through a symbolic link")
 	}
 }
+
+// TestCompilers: real compilers, on the /usr of the machine, need no call that is not
+// allowed.
+func TestCompilers(t *testing.T) {
+	s := open(t)
+	top := directory(t)
+	for _, name := range []string{"bin", "lib", "lib64"} {
+		if err := os.Symlink("usr/"+name, filepath.Join(top, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Mkdir(filepath.Join(top, "w"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(top, "w/a.c"), "#include <stdio.h>\nint main(void) { puts(\"hello\"); return 0; }\n")
+	write(t, filepath.Join(top, "w/b.cc"), "#include <iostream>\nint main() { std::cout << \"hello\\n\"; }\n")
+	const script = `set -e
+gcc -O2 -g -flto -pipe a.c -o a; ./a
+gcc -O2 -c a.c -save-temps
+g++ -O2 b.cc -o b; ./b
+clang -O2 -c a.c -o clang.o; gcc clang.o -o c; ./c
+ar rcs liba.a a.o; printf 'all:\n\t@echo hello\n' | make -s -j2 -f -`
+	j := &sandbox.Job{
+		Layers: []string{top}, Shared: []sandbox.Bind{{From: "/usr"}}, Args: []string{"/bin/sh", "-c", script}, Env: []string{"PATH=/usr/bin"},
+		Dir: "/w", Outputs: []string{"a", "b"}, Limits: sandbox.DefaultLimits(),
+	}
+	r := run(t, s, j)
+	if r.Status != 0 || string(r.Stdout) != strings.Repeat("hello\n", 4) || len(r.Stderr) > 0 {
+		t.Errorf("status %d: %s, %s", r.Status, r.Stdout, r.Stderr)
+	}
+	for _, o := range r.Outputs {
+		if o.Kind != sandbox.File || !o.Executable {
+			t.Errorf("%+v", o)
+		}
+	}
+}
