@@ -108,8 +108,9 @@ func (c *command) linkTrial(call *compiler.Call, inv *compiler.Invocation) *comp
 	}
 	t := &compiler.Trial{
 		Program: filepath.Join(call.Tool.Sysroot, "bin", program),
-		Env:     []string{"PATH=" + compiler.Environ(inv.Env).Get("PATH")},
-		Files:   map[string]string{"probe.rs": "", "out/": "", "lib/": ""}, Leaves: []string{"out/" + linkList},
+		// A cc that leads to the wrapper is the real one at once where it is watched.
+		Env:   []string{"PATH=" + compiler.Environ(inv.Env).Get("PATH"), "CACHEPOT_WATCHED=1"},
+		Files: map[string]string{"probe.rs": "", "out/": "", "lib/": ""}, Leaves: []string{"out/" + linkList},
 	}
 	if c.clippy {
 		t.Args = append(t.Args, "--rustc")

@@ -68,6 +68,9 @@ func (l *Language) forecastNatives(call *compiler.Call, d *detail, set *action.P
 			set.Listings = append(set.Listings, action.Listing{Dir: dir, Prefix: "lib", Suffix: suffix})
 		}
 	}
+	if d.linking == nil { // an archive, with a -L without a kind
+		return nil
+	}
 	found, err := l.crates(call, d.cmd)
 	if err != nil {
 		return err

@@ -15,14 +15,14 @@ import (
 var _ compiler.Remote = (*Language)(nil)
 
 // Away implements compiler.Remote. What macros look at, a scout tells. All that the run
-// is given then counts as read.
+// is given then counts as read, and where no linker lists what is put into an archive.
 func (l *Language) Away(call *compiler.Call, inv *compiler.Invocation, scratch string) (*compiler.Away, error) {
 	d := inv.Detail.(*detail)
 	plan, err := l.Plan(call, inv, scratch)
 	if err != nil {
 		return nil, err
 	}
-	away := &compiler.Away{Args: plan.Args, Made: plan.Made, Whole: d.foreign, Scout: d.foreign, Partly: d.cmd.links()}
+	away := &compiler.Away{Args: plan.Args, Made: plan.Made, Whole: d.watched, Scout: d.foreign, Partly: d.cmd.links()}
 	switch {
 	case d.watched:
 		away.Env = variables(call.Env, d.named)
@@ -36,6 +36,7 @@ func (l *Language) Away(call *compiler.Call, inv *compiler.Invocation, scratch s
 		return nil, err
 	}
 	if d.linking.lists {
+		away.Whole = d.foreign // else the list tells
 		away.Args = append(slices.Clone(away.Args), listOption(scratch+"/"))
 		away.Side = []string{linkList}
 	}
@@ -133,9 +134,6 @@ func (c *command) nativeSearch(deps *depInfo) (action.Search, error) {
 // the native libraries.
 func (l *Language) Forecast(call *compiler.Call, inv *compiler.Invocation) (*action.PathSet, error) {
 	d := inv.Detail.(*detail)
-	if d.watched && !d.cmd.links() {
-		return nil, compiler.NotCacheable("may load what is not known") // a -L without a kind
-	}
 	g := &guess{dir: d.cmd.dir, files: map[string]bool{}, env: map[string]bool{}}
 	main := under(d.cmd.dir, d.cmd.sources[0])
 	g.source(main)
@@ -151,7 +149,7 @@ func (l *Language) Forecast(call *compiler.Call, inv *compiler.Invocation) (*act
 		}
 	}
 	deps := &depInfo{files: slices.Sorted(maps.Keys(g.files)), env: slices.Sorted(maps.Keys(g.env))}
-	if !d.cmd.links() {
+	if !d.watched {
 		return l.ruledInputs(call, inv, deps, &compiler.Observed{})
 	}
 	set, err := l.awaySources(call, inv, deps)

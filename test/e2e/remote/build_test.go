@@ -213,14 +213,16 @@ func cargoIn(t *testing.T, dir string, env []string, wrapper string) map[string]
 	return built(t, filepath.Join(dir, "target"), isProduct)
 }
 
-// TestCargo: libraries of a workspace that was never seen are compiled by the service; what
-// links or loads macros is compiled here once, and there after a change. All of it
-// is what rustc gives here.
+// exact has calls name their real paths, as the compiler alone does.
+const exact = "[paths]\nmode = \"exact\"\n"
+
+// TestCargo: all of a workspace that was never seen is compiled and linked by the service, and
+// again after a change. All of it is what rustc gives here.
 func TestCargo(t *testing.T) {
 	e := startEngine(t)
 	dir := scratch(t)
 	write(t, dir, crates())
-	c := newClient(t, strict(e.url()))
+	c := newClient(t, strict(e.url())+exact)
 	bare := cargoIn(t, dir, c.Env, "")
 	same(t, "first build", bare, cargoIn(t, dir, c.Env, c.Wrapper))
 	c.want(6, 0) // low, high and its build script, mac, user, app
@@ -247,7 +249,7 @@ func TestCargo(t *testing.T) {
 		t.Errorf("the program prints %q", r.stdout)
 	}
 
-	second := newClient(t, strict(e.url()))
+	second := newClient(t, strict(e.url())+exact)
 	same(t, "second client", bare, cargoIn(t, dir, second.Env, second.Wrapper))
 	second.want(6, 0)
 	second.verify()

@@ -49,6 +49,7 @@ func linkedCalls(rustc string) [][]string {
 	low := []string{"--extern", "low=out/liblow.rlib"}
 	return [][]string{
 		call("low.rs", "low", "--crate-type", "lib", "-l", "static=one", "-L", "native=n/first", "-L", "native=n"),
+		call("low.rs", "low2", "--crate-type", "lib", "-l", "static=one", "-L", "n"),
 		call("main.rs", "main", append(low, "--crate-type", "bin", "-L", "native=n", "-l", "two")...),
 		call("main.rs", "main_test", append(low, "--test", "-L", "n", "-l", "two")...),
 		call("main.rs", "main_debug", append(low, "--crate-type", "bin", "-L", "native=n", "-l", "two", "-g", "-C", "strip=debuginfo")...),
@@ -75,7 +76,7 @@ func TestLinks(t *testing.T) {
 		"uses.rs": "fn main() { println!(\"{}\", mac::five!()); }\n",
 	})
 	natives(t, dir, map[string]string{"n/libone.a": "1", "n/first/libnone.a": "0", "n/libtwo.so": "2"})
-	c := newClient(t, strict(e.url())+"[paths]\nmode = \"exact\"\n")
+	c := newClient(t, strict(e.url())+exact)
 	for _, argv := range linkedCalls(rustc(t)) {
 		name := argv[3]
 		if err := os.MkdirAll(filepath.Join(dir, "out"), 0o755); err != nil {
