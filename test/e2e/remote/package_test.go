@@ -107,9 +107,9 @@ func TestPackageRust(t *testing.T) {
 		t.Fatal(err)
 	}
 	c = newClient(t, tolerant(e.url())+storedIn(t)+override(inside, archived(t, small.Bytes(), "rust.tar"), inside))
-	r = c.compile(dir, inside, "--crate-type", "lib", "--emit", "metadata", "--crate-name", "l", "--out-dir", dir, "low/src/inner/deep.rs")
+	r = c.compile(dir, inside, "--crate-type", "lib", "--crate-name", "l", "--emit", "link,metadata,dep-info", "--out-dir", dir, "low/src/inner/deep.rs")
 	if s := c.counters(); r.code != 0 || s.DistFailures["toolchain archive is for another compiler"] != 1 || !strings.Contains(r.stderr, "it has another /") {
-		t.Errorf("status %d, failed %v\n%s", r.code, s.DistFailures, r.stderr)
+		t.Errorf("status %d, failed %v, here %v, not cached %v\n%s", r.code, s.DistFailures, s.DistLocal, s.NotCached, r.stderr)
 	}
 	if r = run(t, root, nil, "./work/m"); r.stdout != "made inside\n" {
 		t.Errorf("the program prints %q", r.stdout)
