@@ -62,6 +62,9 @@ func cluster(d *config.Dist, log *slog.Logger) (*coordinator.Remote, error) {
 	if d.Auth != nil {
 		sc.Token = d.Auth.Token.Reveal()
 	}
+	if reach.Exposed(sc.URL) {
+		log.Warn("tokens go to the scheduler in the clear; https:// keeps them from others", "target", "cachepot::dist", "scheduler", sc.URL)
+	}
 	strict := d.Fallback == config.FallbackFail
 	engine := client.New(client.Config{Scheduler: sc, Patient: strict, Log: log})
 	return &coordinator.Remote{

@@ -93,6 +93,9 @@ func (g *leased) Admit(ctx context.Context, instance string, action digest.Diges
 // registration returns what registers the worker at its scheduler. pin is of its key; nil:
 // it is reached in the clear. running returns how many jobs run.
 func registration(c *config.Worker, pin []byte, slots int, running func() int, log *slog.Logger) *register.Registration {
+	if reach.Exposed(c.SchedulerURL) {
+		log.Warn("the worker's token goes to the scheduler in the clear; https:// keeps it from others", "target", "cachepot::worker", "scheduler", c.SchedulerURL)
+	}
 	address := strings.ToLower(c.PublicAddr.HostPort())
 	var r *register.Registration
 	r = register.New(register.Config{

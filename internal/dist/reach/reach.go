@@ -81,6 +81,17 @@ func target(text string) (address string, secure bool, err error) {
 	return net.JoinHostPort(u.Hostname(), port), u.Scheme == "https", nil
 }
 
+// Exposed reports whether what is sent to a URL goes in the clear to another machine.
+func Exposed(text string) bool {
+	address, secure, err := target(text)
+	if err != nil || secure {
+		return false
+	}
+	host, _, _ := net.SplitHostPort(address)
+	ip := net.ParseIP(host)
+	return host != "localhost" && (ip == nil || !ip.IsLoopback())
+}
+
 func authorities(file string) (*x509.CertPool, error) {
 	pem, err := os.ReadFile(file)
 	if err != nil {

@@ -78,3 +78,13 @@ func TestTarget(t *testing.T) {
 		}
 	}
 }
+
+// TestExposed: where tokens can be read on the way.
+func TestExposed(t *testing.T) {
+	for url, want := range map[string]bool{"http://10.0.0.1": true, "http://h:10600": true, "https://h": false, "http://127.0.0.1:1": false,
+		"http://localhost:1": false, "http://[::1]:1": false, "x": false} {
+		if got := Exposed(url); got != want {
+			t.Errorf("%s: %t", url, got)
+		}
+	}
+}
