@@ -15,10 +15,11 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// Life is how long a lease may be presented after it was signed, and PassLife so for a pass.
+// Life is how long a lease may be presented after it was signed, and PassLife so for a pass:
+// what came of the longest job has still to be fetched.
 const (
 	Life     = 10 * time.Second
-	PassLife = 10 * time.Minute
+	PassLife = time.Hour
 )
 
 // Lease is what a ticket says: this client may use a slot of this worker.
