@@ -192,7 +192,7 @@ func (s *scheduler) await(workers int) {
 	s.t.Helper()
 	var got int
 	var err error
-	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(90 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		ask := s.httpStatus
 		if s.host != nil {
 			ask = s.status
