@@ -29,7 +29,8 @@ func TestKilledEngine(t *testing.T) {
 	files["src/d.S"] = ".text\n.globl d\nd:\n .long 1\n"
 	write(t, dir, files)
 	c := newClient(t, tolerant(e.url()))
-	bare, _ := makeIn(t, dir, c.Env, "")
+	mapped := before(t, dir)
+	bare, _ := makeIn(t, dir, c.Env, mapped)
 	e.kill()
 	got, r := makeIn(t, dir, c.Env, c.Wrapper+" ")
 	same(t, "without a service", bare, got)
@@ -57,7 +58,7 @@ func TestKilledEngine(t *testing.T) {
 	e.dir = scratch(t)
 	e.start() // behind the client's back: it believes the blobs to be there
 	write(t, dir, map[string]string{"src/a.c": "#include \"a.h\"\nint a = N + 1;\n"})
-	bare, _ = makeIn(t, dir, c.Env, "")
+	bare, _ = makeIn(t, dir, c.Env, mapped)
 	got, r = makeIn(t, dir, other.Env, other.Wrapper+" ")
 	if r.code != 0 {
 		t.Fatal(r.stderr)

@@ -40,7 +40,7 @@ func TestNames(t *testing.T) {
 	e := startEngine(t)
 	dir := scratch(t)
 	write(t, dir, map[string]string{"a.c": "#include <stdlib.h>\nint a;\n"})
-	c := newClient(t, strict(e.url()))
+	c := newClient(t, strict(e.url())+exact)
 	for i, name := range []string{"cc", "c++", "/usr/bin/gcc"} {
 		want := run(t, dir, c.Env, name, "-g", "-c", "a.c", "-o", "a.o")
 		object := read(t, dir, "a.o")
