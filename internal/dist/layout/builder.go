@@ -17,12 +17,11 @@ import (
 type layer struct {
 	place place
 	dir   string
-	files []*entry
-	nodes int
 	once  sync.Once
 	err   error
-	inUse int   // guarded by the layout's mu
-	used  int64 // likewise
+	files []*entry // once it is built; guarded by the layout's mu
+	inUse int      // likewise
+	used  int64    // likewise
 }
 
 const (
@@ -195,7 +194,7 @@ func (b *builder) mkdirs(dir, p string) error {
 // layer returns the layer that holds f at its place, in use, or nil where f has not
 // come often enough to have one.
 func (b *builder) layer(at place, f *folder) (*layer, error) {
-	l := b.layout.enter(at, f.nodes)
+	l := b.layout.enter(at)
 	if l == nil {
 		return nil, nil
 	}
@@ -220,12 +219,19 @@ func (b *builder) build(l *layer, f *folder) error {
 	if err := b.mkdirs(l.dir, l.place.path); err != nil {
 		return err
 	}
-	return b.whole(l.dir+l.place.path, f, &l.files)
+	var files []*entry
+	if err := b.whole(l.dir+l.place.path, f, &files); err != nil {
+		return err
+	}
+	b.layout.mu.Lock()
+	defer b.layout.mu.Unlock()
+	l.files = files
+	return nil
 }
 
 // enter returns the layer of a place and counts its use; it may have to be built yet.
 // It is nil where the place is met for the first time.
-func (l *Layout) enter(at place, nodes int) *layer {
+func (l *Layout) enter(at place) *layer {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := l.now().UnixNano()
@@ -242,7 +248,7 @@ func (l *Layout) enter(at place, nodes int) *layer {
 		return nil
 	}
 	l.count++
-	made := &layer{place: at, dir: filepath.Join(l.dir, "layers", strconv.Itoa(l.count)), nodes: nodes, inUse: 1, used: now}
+	made := &layer{place: at, dir: filepath.Join(l.dir, "layers", strconv.Itoa(l.count)), inUse: 1, used: now}
 	l.layers[at] = made
 	return made
 }
