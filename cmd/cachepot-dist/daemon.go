@@ -26,6 +26,8 @@ import (
 // server is a command that serves until it is told to end.
 type server struct {
 	name string // "scheduler"
+	// starts: it starts sandboxes.
+	starts bool
 	// load reads the file and says how the process behaves and which address names it
 	// among others of its kind. It is called before serve.
 	load func(file string, env []string, host config.Host) (config.Process, config.Address, error)
@@ -57,7 +59,9 @@ func (p *program) command(s *server, short string) *cobra.Command {
 				_ = unix.Getrlimit(unix.RLIMIT_CORE, &core)
 				core.Cur = 0 // and the sandbox sets what its jobs have
 				_ = unix.Setrlimit(unix.RLIMIT_CORE, &core)
-				_ = unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0)
+				if !s.starts || os.Getuid() == 0 { // else it could give its children no namespaces
+					_ = unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0)
+				}
 			}
 			switch {
 			case report > 0:

@@ -40,7 +40,7 @@ const (
 func (p *program) worker() *cobra.Command {
 	var c *config.Worker
 	return p.command(&server{
-		name: "worker",
+		name: "worker", starts: true,
 		load: func(file string, env []string, host config.Host) (config.Process, config.Address, error) {
 			var err error
 			if c, err = config.LoadWorker(file, env, host); err != nil {

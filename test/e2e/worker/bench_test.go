@@ -31,6 +31,7 @@ type worker struct {
 	address string
 	dir     string // with worker.conf, cache and build
 	cmd     *exec.Cmd
+	as      *syscall.Credential // nil: who runs the tests
 	log     bytes.Buffer
 }
 
@@ -64,9 +65,10 @@ func (w *worker) run() {
 		w.t.Fatal(err)
 	}
 	w.cmd = exec.Command(program, "worker", "--config", filepath.Join(w.dir, "worker.conf"))
+	w.cmd.Dir = "/"
 	w.cmd.Env = []string{"CACHEPOT_NO_DAEMON=1", "CACHEPOT_LOG=info", "PATH=" + os.Getenv("PATH")}
 	w.cmd.Stdout, w.cmd.Stderr = &w.log, &w.log
-	w.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	w.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Credential: w.as}
 	if err := w.cmd.Start(); err != nil {
 		w.t.Fatal(err)
 	}
