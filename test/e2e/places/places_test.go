@@ -3,6 +3,7 @@ package places
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -82,6 +83,7 @@ func cases() []testCase {
 		{"a checkout in a checkout", map[string]string{".git/HEAD": "", "sub/.git": "", "sub/x.c": "#include <h.h>\nint x;\n", "sub/h.h": "#define TEXT 1\n"}, nil, "$CC -g -Isub -c sub/x.c -o x.o", "hit", false, false},
 		{"a build script", map[string]string{"work/.git": "", "cargo/registry/y/y.c": "#include <made.h>\nint x = MADE;\n"}, nil,
 			"export CARGO_HOME=$PWD/cargo; o=$PWD/work/target/out; mkdir -p $o; echo '#define MADE 1' >$o/made.h; cd cargo/registry/y; $CC -g -I$o -c y.c -o $o/y.o", "hit", false, false},
+		{"libraries of a build", code, nil, "mkdir -p target/deps; LD_LIBRARY_PATH=$PWD/target/deps " + absolute, "hit", true, false},
 		{"own map", code, nil, absolute + " -g -fdebug-prefix-map=$PWD=/elsewhere", "hit", true, false},
 		{"own map of files", code, nil, absolute + " -g -ffile-prefix-map=$PWD=.", "hit", true, false},
 		{"own map of files, own name", speaks, nil, absolute + " -ffile-prefix-map=$PWD=.", "hit", true, false},
@@ -115,7 +117,22 @@ func cases() []testCase {
 	}
 }
 
-func TestPlaces(t *testing.T) { runAll(t, cases()) }
+func TestPlaces(t *testing.T) { runAll(t, slices.Concat(cases(), rustCases())) }
+
+// rustCases are calls of rustc that cargo makes for crates in a workspace.
+func rustCases() []testCase {
+	const call = "mkdir -p out; CARGO_MANIFEST_DIR=$PWD $CC --edition 2021 --crate-name x --crate-type lib --emit=dep-info,metadata,link --error-format=json " +
+		"--json=artifacts,diagnostic-rendered-ansi -C debuginfo=2 --out-dir $PWD/out"
+	source := func(text string) map[string]string { return map[string]string{"Cargo.toml": "", "src/x.rs": text} }
+	on := []string{"rustc"}
+	return []testCase{
+		{"notices and a warning", source("fn unused() {}\npub fn f() {}\n"), on, call + " $PWD/src/x.rs", "hit", false, false},
+		{"the directory of the manifest", source("pub const DIR: &str = env!(\"CARGO_MANIFEST_DIR\");\n"), on, call + " src/x.rs", "stored", false, false},
+		{"own map of rustc", source("pub fn f() -> &'static str { file!() }\n"), on, call + " --remap-path-prefix=$PWD=/elsewhere $PWD/src/x.rs", "hit", false, false},
+		{"coverage of rustc", source("pub fn f() {}\n"), on, call + " -C instrument-coverage src/x.rs", "stored", false, false},
+		{"a macro that names files by itself", source("macro_rules! here { () => { concat!(file!(), \":\", line!()) } }\npub const HERE: &str = here!();\n"), on, call + " $PWD/src/x.rs", "hit", false, false},
+	}
+}
 
 // runAll runs scenes with all compilers that each is for.
 func runAll(t *testing.T, list []testCase, settings ...string) {
@@ -136,6 +153,9 @@ func runAll(t *testing.T, list []testCase, settings ...string) {
 // run builds the project in one place, then in another, and compares what comes of
 // that with a build there that knows of no other place.
 func (tc *testCase) run(t *testing.T, cc string, settings ...string) {
+	if cc == "rustc" {
+		cc = rustc(t)
+	}
 	base := newBase(t)
 	i, fresh := newInstance(t, settings...), newInstance(t, settings...)
 	tc.build(t, i, base, one, i.Wrapper+" "+cc, "stored")
