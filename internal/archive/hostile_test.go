@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os/exec"
 	"strings"
 	"testing"
@@ -124,11 +125,14 @@ func bomb(t testing.TB, bytes int64) []byte {
 	return []byte(b.String())
 }
 
-// hostile returns archives that must not be taken, with what is said of them.
-func hostile(t testing.TB) map[string]struct {
+// refused is an archive that must not be taken, and what is said of it.
+type refused struct {
 	content []byte
 	why     string
-} {
+}
+
+// hostile returns archives that must not be taken.
+func hostile(t testing.TB) map[string]refused {
 	ok := pack(t, file("usr/bin/cc", "x"))
 	many := make([]entry, small.Members+1)
 	for i := range many {
@@ -143,9 +147,6 @@ func hostile(t testing.TB) map[string]struct {
 	setuid.Mode = 0o4755
 	setgid := file("sg", "x")
 	setgid.Mode = 0o2755
-	cut := pack(t, file("a", strings.Repeat("x", 2000)))
-	big := bytes.Repeat([]byte("0123456789abcdef"), 1<<12)
-	xzOK, zstdOK, bz2OK := packedBy(t, ok, "xz", "-c"), packedBy(t, ok, "zstd", "-c"), packedBy(t, ok, "bzip2", "-c")
 	sized := func(size uint64) []byte { // in base 256, as GNU has it
 		return raw(ok, 0, func(h []byte) {
 			copy(h[124:136], make([]byte, 12))
@@ -153,11 +154,7 @@ func hostile(t testing.TB) map[string]struct {
 			binary.BigEndian.PutUint64(h[128:136], size)
 		})
 	}
-	type c = struct {
-		content []byte
-		why     string
-	}
-	return map[string]c{
+	all := map[string]refused{
 		"parent":                       {pack(t, file("../host/x", "")), `"../host/x" leads out of its directory`},
 		"parent inside":                {pack(t, file("usr/../../x", "")), "leads out of its directory"},
 		"absolute":                     {pack(t, file("/etc/passwd", "")), `"/etc/passwd" has an absolute name`},
@@ -216,29 +213,41 @@ func hostile(t testing.TB) map[string]struct {
 		"too large, packed":            {gz(t, pack(t, file("a", strings.Repeat("x", 1<<20)))), "more than the 1048576 bytes"},
 		"too many":                     {pack(t, many...), "more than 100 members"},
 		"too many directories":         {pack(t, manyDirectories()...), "more than 100 members"},
-		"cut in a file":                {cut[:block+1000], "ends early"},
-		"cut between members":          {cut[:block+2048], "ends early"},
-		"half an end":                  {cut[:block+2048+block], "ends early"},
-		"cut gzip":                     {gz(t, ok)[:60], "ends early"},
-		"cut xz":                       {xzOK[:len(xzOK)-30], "ends early"},
-		"cut zstd":                     {zstdOK[:len(zstdOK)-10], "ends early"},
-		"cut bzip2":                    {bz2OK[:len(bz2OK)-10], "ends early"},
-		"garbage behind":               {append(bytes.Clone(ok), "more"...), "goes on behind its end"},
-		"another archive behind":       {append(bytes.Clone(ok), ok...), "goes on behind its end"},
-		"garbage behind gzip":          {append(gz(t, ok), "garbage, and more of it"...), "is damaged"},
-		"garbage behind xz":            {append(bytes.Clone(xzOK), "garbage, and more of it."...), "damaged"},
-		"garbage behind zstd":          {append(bytes.Clone(zstdOK), "garbage, and more of it"...), "is damaged"},
-		"garbage behind bzip2":         {append(bytes.Clone(bz2OK), "garbage, and more of it"...), "is damaged"},
-		"gzip with wrong sum":          {func() []byte { b := gz(t, ok); b[len(b)-8] ^= 1; return b }(), "is damaged"},
-		"gzip twice":                   {gz(t, gz(t, ok)), "packed twice, the second time by gzip"},
-		"xz in zstd":                   {packedBy(t, xzOK, "zstd", "-c"), "packed twice, the second time by xz"},
-		"xz with a huge memory":        {packedBy(t, big, "xz", "-c", "--lzma2=dict=1GiB"), "of memory to unpack"},
-		"zstd with a huge window":      {hugeWindow(t), "of memory to unpack"},
-		"text":                         {[]byte(strings.Repeat("hello ", 200)), "is no tar archive"},
-		"nothing":                      {nil, "is no tar archive"},
-		"short":                        {[]byte("ustar"), "is no tar archive"},
-		"a packed text":                {gz(t, []byte("hello")), "is no tar archive"},
-		"zip":                          {append([]byte("PK\x03\x04"), make([]byte, 600)...), "is no tar archive"},
+	}
+	maps.Copy(all, hostileStreams(t, ok))
+	return all
+}
+
+// hostileStreams returns those that are wrong as a whole: cut, followed by something, or packed
+// strangely. ok is a good one.
+func hostileStreams(t testing.TB, ok []byte) map[string]refused {
+	cut := pack(t, file("a", strings.Repeat("x", 2000)))
+	big := bytes.Repeat([]byte("0123456789abcdef"), 1<<12)
+	xzOK, zstdOK, bz2OK := packedBy(t, ok, "xz", "-c"), packedBy(t, ok, "zstd", "-c"), packedBy(t, ok, "bzip2", "-c")
+	return map[string]refused{
+		"cut in a file":           {cut[:block+1000], "ends early"},
+		"cut between members":     {cut[:block+2048], "ends early"},
+		"half an end":             {cut[:block+2048+block], "ends early"},
+		"cut gzip":                {gz(t, ok)[:60], "ends early"},
+		"cut xz":                  {xzOK[:len(xzOK)-30], "ends early"},
+		"cut zstd":                {zstdOK[:len(zstdOK)-10], "ends early"},
+		"cut bzip2":               {bz2OK[:len(bz2OK)-10], "ends early"},
+		"garbage behind":          {append(bytes.Clone(ok), "more"...), "goes on behind its end"},
+		"another archive behind":  {append(bytes.Clone(ok), ok...), "goes on behind its end"},
+		"garbage behind gzip":     {append(gz(t, ok), "garbage, and more of it"...), "is damaged"},
+		"garbage behind xz":       {append(bytes.Clone(xzOK), "garbage, and more of it."...), "damaged"},
+		"garbage behind zstd":     {append(bytes.Clone(zstdOK), "garbage, and more of it"...), "is damaged"},
+		"garbage behind bzip2":    {append(bytes.Clone(bz2OK), "garbage, and more of it"...), "is damaged"},
+		"gzip with wrong sum":     {func() []byte { b := gz(t, ok); b[len(b)-8] ^= 1; return b }(), "is damaged"},
+		"gzip twice":              {gz(t, gz(t, ok)), "packed twice, the second time by gzip"},
+		"xz in zstd":              {packedBy(t, xzOK, "zstd", "-c"), "packed twice, the second time by xz"},
+		"xz with a huge memory":   {packedBy(t, big, "xz", "-c", "--lzma2=dict=1GiB"), "of memory to unpack"},
+		"zstd with a huge window": {hugeWindow(t), "of memory to unpack"},
+		"text":                    {[]byte(strings.Repeat("hello ", 200)), "is no tar archive"},
+		"nothing":                 {nil, "is no tar archive"},
+		"short":                   {[]byte("ustar"), "is no tar archive"},
+		"a packed text":           {gz(t, []byte("hello")), "is no tar archive"},
+		"zip":                     {append([]byte("PK\x03\x04"), make([]byte, 600)...), "is no tar archive"},
 	}
 }
 

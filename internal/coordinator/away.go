@@ -197,7 +197,7 @@ type sent struct {
 var errSame = errors.New("the same action again")
 
 // errAbsent says that a service has no earlier result.
-var errAbsent = &homeError{"not in the cache of the service"}
+var errAbsent = errors.New("not in the cache of the service")
 
 // errGone is the error for a caller that went away.
 var errGone = errors.New("the wrapper went away")

@@ -232,6 +232,10 @@ func (j *job) remotely(ctx context.Context, scratch string) bool {
 		j.s.journal.add(j.note("not stored", err.Error()))
 		return true
 	}
+	if errors.Is(err, errAbsent) {
+		j.stays(err.Error())
+		return false
+	}
 	if home, ok := errors.AsType[*homeError](err); ok {
 		j.stays(home.why)
 		return false

@@ -24,8 +24,8 @@ type container struct {
 
 func containers() []container {
 	return []container{
-		{"1001", "/srv/first-place/project", "/home/first-user", "/opt/first-cross", "/var/first-cache"},
-		{"1002", "/work", "/home/second-user/deeper", "/home/second-user/deeper/tools/cross", "/mnt/second-cache"},
+		{"1001", "/srv/first-place/project", "/users/first-user", "/opt/first-cross", "/var/first-cache"},
+		{"1002", "/work", "/users/second-user/deeper", "/users/second-user/deeper/tools/cross", "/mnt/second-cache"},
 		{"1003", "/builds/group/third-place", "/var/lib/third-user", "/srv/tools/third-cross", "/third-cache"},
 	}
 }
