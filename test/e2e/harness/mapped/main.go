@@ -32,7 +32,7 @@ func run(argv []string) error {
 	if err != nil {
 		return err
 	}
-	if dir, root := project(); root != "" {
+	if dir, root := project(); root != "" && len(argv) > first(argv) { // alone it prints how it is used
 		argv = slices.Insert(slices.Clone(argv), first(argv), maps(argv, dir, root)...)
 	}
 	err = syscall.Exec(program, argv, os.Environ())
