@@ -191,7 +191,7 @@ func (j *jobSpec) resources() []resource {
 		{unix.RLIMIT_CPU, l.CPU, l.CPU + 5}, // first comes a signal that tells
 		{unix.RLIMIT_FSIZE, l.FileSize, l.FileSize},
 		{unix.RLIMIT_NOFILE, l.Files, l.Files},
-		{unix.RLIMIT_CORE, 1, 1}, // at 0 the kernel would still start a program that takes core files
+		{unix.RLIMIT_CORE, 1, 1}, // at 0, all that is left under ulimit -c 0, the kernel still starts a program that takes core files
 		{unix.RLIMIT_MEMLOCK, 64 << 10, 64 << 10},
 		{unix.RLIMIT_MSGQUEUE, 0, 0},
 	}
@@ -200,6 +200,12 @@ func (j *jobSpec) resources() []resource {
 	}
 	if j.BoundData {
 		list = append(list, resource{unix.RLIMIT_DATA, l.Memory, l.Memory})
+	}
+	for i := range list { // nobody is given more than this process has
+		var own unix.Rlimit
+		if err := unix.Getrlimit(list[i].which, &own); err == nil {
+			list[i].soft, list[i].hard = min(list[i].soft, own.Max), min(list[i].hard, own.Max)
+		}
 	}
 	return list
 }
