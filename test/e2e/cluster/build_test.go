@@ -5,6 +5,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"github.com/cachepot/cachepot/test/e2e/harness"
 )
 
 // cProject is n sources in C, and one in C++.
@@ -39,8 +41,8 @@ func TestEngine(t *testing.T) {
 	s := startScheduler(t)
 	first, second := startEngine(t, s, 2), startEngine(t, s, 2)
 	s.await(2)
-	dir := scratch(t)
-	write(t, dir, cProject(12))
+	dir := harness.Scratch(t)
+	harness.Write(t, dir, cProject(12))
 	c := newClient(t, bookClient(t, s.url()), strict)
 	bare, plain := makeIn(t, dir, c.Env, 4, "")
 	got, r := makeIn(t, dir, c.Env, 4, c.Wrapper+" ")

@@ -9,15 +9,17 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/cachepot/cachepot/test/e2e/harness"
 )
 
 // TestDaemon: a server goes into the background once it can be reached, with a session of its
 // own, and nothing of its starter; what keeps it from that is told before the command ends, with
 // status 2.
 func TestDaemon(t *testing.T) {
-	state := scratch(t)
+	state := harness.Scratch(t)
 	env := append(os.Environ(), "XDG_STATE_HOME="+state, "CACHEPOT_NO_DAEMON=", "RUST_LOG=trace", "JOURNAL_STREAM=")
-	address := freeAddress(t)
+	address := harness.FreeAddress(t)
 	conf := newServer(t, "scheduler", bookScheduler(t, address)).conf
 	command := func(conf string) result {
 		return run(t, "/", env, dist(t), "scheduler", "--config", conf)

@@ -4,16 +4,15 @@ import (
 	"bytes"
 	"context"
 	"log/slog"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/cachepot/cachepot/internal/dist/reach"
 	"github.com/cachepot/cachepot/internal/dist/register"
+	"github.com/cachepot/cachepot/test/e2e/harness"
 )
 
 // engineDir is where scripts/install puts the service's programs.
@@ -31,7 +30,7 @@ type engine struct {
 // startEngine starts one with so many slots. It ends with the test.
 func startEngine(t *testing.T, s *scheduler, slots int) *engine {
 	t.Helper()
-	e := &engine{t: t, address: freeAddress(t), dir: scratch(t)}
+	e := &engine{t: t, address: harness.FreeAddress(t), dir: harness.Scratch(t)}
 	e.start()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
@@ -71,13 +70,9 @@ func (e *engine) start() {
 	if err := e.cmd.Start(); err != nil {
 		e.t.Fatal(err)
 	}
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
-		if c, err := net.Dial("tcp", e.address); err == nil {
-			c.Close()
-			return
-		}
+	if !harness.Listens(e.address) {
+		e.t.Fatalf("%s does not listen", program)
 	}
-	e.t.Fatalf("%s does not listen", program)
 }
 
 func (e *engine) kill() {

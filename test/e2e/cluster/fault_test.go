@@ -5,6 +5,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/cachepot/cachepot/test/e2e/harness"
 )
 
 // busy waits until jobs run.
@@ -25,13 +27,13 @@ func TestFaults(t *testing.T) {
 	workers := []*worker{startWorker(t, s, 1), startWorker(t, s, 2)}
 	c := newClient(t, bookClient(t, s.url()))
 	never := newClient(t, bookClient(t, s.url()), strict) // compiles at home
-	dir := scratch(t)
-	write(t, dir, cProject(9))
+	dir := harness.Scratch(t)
+	harness.Write(t, dir, cProject(9))
 	round := 0
 	build := func(c *client, what string, fault func()) {
 		t.Helper()
 		round++
-		write(t, dir, map[string]string{"inc/a.h": fmt.Sprintf("#include <stdio.h>\n#define N %d\n", round)})
+		harness.Write(t, dir, map[string]string{"inc/a.h": fmt.Sprintf("#include <stdio.h>\n#define N %d\n", round)})
 		bare, plain := makeIn(t, dir, c.Env, 2, "")
 		type made struct {
 			files map[string]string
@@ -58,7 +60,7 @@ func TestFaults(t *testing.T) {
 		t.Helper()
 		for end := time.Now().Add(40 * time.Second); ; time.Sleep(200 * time.Millisecond) {
 			n++
-			write(t, dir, map[string]string{"probe.c": fmt.Sprintf("int probe = %d;\n", n)})
+			harness.Write(t, dir, map[string]string{"probe.c": fmt.Sprintf("int probe = %d;\n", n)})
 			before := c.counters()
 			if r := run(t, dir, c.Env, c.Wrapper, "gcc", "-c", "probe.c", "-o", "probe.obj"); r.code != 0 {
 				t.Fatalf("status %d: %s", r.code, r.stderr)

@@ -2,13 +2,6 @@ package cluster
 
 import (
 	"bytes"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
-	"math/big"
 	"net"
 	"os"
 	"os/exec"
@@ -17,48 +10,23 @@ import (
 	"syscall"
 	"testing"
 	"time"
-)
 
-// certificate makes files of a certificate for addresses, signed by itself.
-func certificate(t *testing.T, dir string, hosts ...string) (cert, key string) {
-	t.Helper()
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test"}, NotBefore: time.Now().Add(-time.Hour),
-		NotAfter: time.Now().Add(24 * time.Hour), IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign}
-	for _, h := range hosts {
-		template.IPAddresses = append(template.IPAddresses, net.ParseIP(h))
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &private.PublicKey, private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	keyDER, err := x509.MarshalECPrivateKey(private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	write(t, dir, map[string]string{
-		"cert.pem": string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})),
-		"key.pem":  string(pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: keyDER})),
-	})
-	return filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
-}
+	"github.com/cachepot/cachepot/test/e2e/harness"
+)
 
 // startNginx starts nginx with the block that the manual prints, before a scheduler, and
 // returns its process, its URL and its certificate.
 func startNginx(t *testing.T, s *scheduler) (p *os.Process, url, ca string) {
 	t.Helper()
-	dir := scratch(t)
+	dir := harness.Scratch(t)
 	if err := os.Chmod(dir, 0o755); err != nil { // it serves as another user
 		t.Fatal(err)
 	}
-	cert, key := certificate(t, dir, "127.0.0.1")
-	address := freeAddress(t)
+	cert, key := harness.Certificate(t, dir, "127.0.0.1")
+	address := harness.FreeAddress(t)
 	block := printed(t, "nginx", "grpc_pass", "listen 443", "listen "+address, "/etc/ssl/certs/scheduler.pem", cert,
 		"/etc/ssl/private/scheduler.key", key, "127.0.0.1:10600", s.address)
-	write(t, dir, map[string]string{"nginx.conf": "daemon off;\npid " + dir + "/pid;\nerror_log " + dir + "/log;\nevents {}\nhttp {\naccess_log off;\n" + block + "}\n"})
+	harness.Write(t, dir, map[string]string{"nginx.conf": "daemon off;\npid " + dir + "/pid;\nerror_log " + dir + "/log;\nevents {}\nhttp {\naccess_log off;\n" + block + "}\n"})
 	cmd := exec.Command("nginx", "-p", dir, "-c", dir+"/nginx.conf", "-e", dir+"/log")
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
@@ -90,8 +58,8 @@ func withCA(conf, ca string) string { return conf + "\n[dist.tls]\nca = \"" + ca
 // workerBehind starts a worker that reaches its scheduler by a URL.
 func workerBehind(t *testing.T, s *scheduler, url, ca string) *worker {
 	t.Helper()
-	w := &worker{address: freeAddress(t)}
-	dir := scratch(t)
+	w := &worker{address: harness.FreeAddress(t)}
+	dir := harness.Scratch(t)
 	if err := os.Chmod(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -109,8 +77,8 @@ func TestNginx(t *testing.T) {
 	w := workerBehind(t, s, url, ca)
 	s.await(1)
 	c := newClient(t, withCA(bookClient(t, url), ca), strict)
-	dir := scratch(t)
-	write(t, dir, cProject(5))
+	dir := harness.Scratch(t)
+	harness.Write(t, dir, cProject(5))
 	bare, _ := makeIn(t, dir, c.Env, 2, "")
 	go func() {
 		s.busy()
@@ -137,8 +105,8 @@ func TestNginx(t *testing.T) {
 
 // TestOwnTLS: so does the scheduler with a certificate of its own.
 func TestOwnTLS(t *testing.T) {
-	s := &scheduler{address: freeAddress(t), scheme: "https"}
-	cert, key := certificate(t, scratch(t), "127.0.0.1")
+	s := &scheduler{address: harness.FreeAddress(t), scheme: "https"}
+	cert, key := harness.Certificate(t, harness.Scratch(t), "127.0.0.1")
 	s.ca = cert
 	s.server = newServer(t, "scheduler", strings.Replace(bookScheduler(t, s.address), s.address, "https://"+s.address, 1)+
 		"\n[tls]\n"+strings.Join(strings.Split(printed(t, "toml", "[tls]", "/etc/cachepot/scheduler.pem", cert, "/etc/cachepot/scheduler.key", key), "\n")[3:], "\n"))
@@ -146,8 +114,8 @@ func TestOwnTLS(t *testing.T) {
 	s.await(0)
 	w := workerBehind(t, s, s.url(), cert)
 	s.await(1)
-	dir := scratch(t)
-	write(t, dir, map[string]string{"a.c": "int a;\n"})
+	dir := harness.Scratch(t)
+	harness.Write(t, dir, map[string]string{"a.c": "int a;\n"})
 	c := newClient(t, withCA(bookClient(t, s.url()), cert), strict)
 	if r := run(t, dir, c.Env, c.Wrapper, "gcc", "-c", "a.c"); r.code != 0 || c.counters().DistCompiles[w.address] != 1 {
 		t.Errorf("status %d: %s", r.code, r.stderr)

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/cachepot/cachepot/test/e2e/harness"
 )
 
 // network is hosts that see each other by a bridge, each a network namespace.
@@ -89,7 +91,7 @@ type user struct {
 // build.
 func (u *user) build(what string, round int, env ...string) {
 	u.t.Helper()
-	write(u.t, u.dir, map[string]string{"inc/a.h": fmt.Sprintf("#include <stdio.h>\n#define N %d\n", round)})
+	harness.Write(u.t, u.dir, map[string]string{"inc/a.h": fmt.Sprintf("#include <stdio.h>\n#define N %d\n", round)})
 	make := func(prefix string) (map[string]string, result) {
 		for name := range products(u.t, u.dir, ".o", ".d") {
 			if err := os.Remove(filepath.Join(u.dir, name)); err != nil {
@@ -114,7 +116,7 @@ func TestNetwork(t *testing.T) {
 	n := newNetwork(t)
 	sh := n.newHost(1)
 	s := &scheduler{address: sh.address + ":10600", scheme: "https", host: sh}
-	cert, key := certificate(t, scratch(t), sh.address)
+	cert, key := harness.Certificate(t, harness.Scratch(t), sh.address)
 	s.ca = cert
 	s.server = newServer(t, "scheduler", strings.Replace(bookScheduler(t, s.address), s.address, "https://"+s.address, 1)+
 		"\n[tls]\ncertificate = \""+cert+"\"\nkey = \""+key+"\"\n")
@@ -125,7 +127,7 @@ func TestNetwork(t *testing.T) {
 	for i := range 3 {
 		h := n.newHost(11 + i)
 		w := &worker{address: h.address + ":10501"}
-		dir := scratch(t)
+		dir := harness.Scratch(t)
 		if err := os.Chmod(dir, 0o755); err != nil {
 			t.Fatal(err)
 		}
@@ -137,8 +139,8 @@ func TestNetwork(t *testing.T) {
 	s.await(3)
 	var users []*user
 	for i := range 2 {
-		u := &user{newClient(t, withCA(bookClient(t, s.url()), cert)), n.newHost(21 + i), scratch(t)}
-		write(t, u.dir, cProject(5+i)) // not the same: one's work would be the other's hit
+		u := &user{newClient(t, withCA(bookClient(t, s.url()), cert)), n.newHost(21 + i), harness.Scratch(t)}
+		harness.Write(t, u.dir, cProject(5+i)) // not the same: one's work would be the other's hit
 		users = append(users, u)
 	}
 	round := 0
@@ -197,7 +199,7 @@ func healed(t *testing.T, u *user, round *int) {
 	t.Helper()
 	for end := time.Now().Add(40 * time.Second); ; time.Sleep(200 * time.Millisecond) {
 		*round++
-		write(t, u.dir, map[string]string{"probe.c": fmt.Sprintf("int probe = %d;\n", *round)})
+		harness.Write(t, u.dir, map[string]string{"probe.c": fmt.Sprintf("int probe = %d;\n", *round)})
 		before := u.counters()
 		if r := run(t, u.dir, u.Env, u.host.in(u.Wrapper, "gcc", "-c", "probe.c", "-o", "probe.obj")...); r.code != 0 {
 			t.Fatalf("status %d: %s", r.code, r.stderr)

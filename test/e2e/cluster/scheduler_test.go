@@ -7,7 +7,6 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -60,7 +59,7 @@ func (s *syncBuffer) String() string {
 // newServer prepares a server whose file holds text. It ends with the test.
 func newServer(t *testing.T, name, text string) *server {
 	t.Helper()
-	s := &server{t: t, name: name, conf: filepath.Join(scratch(t), name+".conf"), log: &syncBuffer{}}
+	s := &server{t: t, name: name, conf: filepath.Join(harness.Scratch(t), name+".conf"), log: &syncBuffer{}}
 	if err := os.WriteFile(s.conf, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -136,7 +135,7 @@ func (s *scheduler) url() string { return cmp.Or(s.scheme, "http") + "://" + s.a
 
 func startScheduler(t *testing.T) *scheduler {
 	t.Helper()
-	s := &scheduler{address: freeAddress(t)}
+	s := &scheduler{address: harness.FreeAddress(t)}
 	s.server = newServer(t, "scheduler", bookScheduler(t, s.address))
 	s.start()
 	s.await(0)
@@ -212,40 +211,4 @@ func workerToken(t *testing.T, address string) string {
 		t.Fatal(err)
 	}
 	return strings.TrimSpace(string(out))
-}
-
-// freeAddress returns an address of the loopback interface on which nobody listens.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
-
-// scratch returns a directory with a short absolute name, removed after the test even
-// where a job has left files without permissions.
-func scratch(t *testing.T) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "cl-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if dir, err = filepath.EvalSymlinks(dir); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = filepath.WalkDir(dir, func(p string, d os.DirEntry, err error) error {
-			if err == nil && d.IsDir() {
-				_ = os.Chmod(p, 0o700)
-			}
-			return nil
-		})
-		if err := os.RemoveAll(dir); err != nil {
-			t.Log(fmt.Errorf("clean up: %w", err))
-		}
-	})
-	return dir
 }

@@ -5,6 +5,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"github.com/cachepot/cachepot/test/e2e/harness"
 )
 
 // worker is a running worker with the file that the manual prints.
@@ -17,8 +19,8 @@ type worker struct {
 // nth.
 func startWorker(t *testing.T, s *scheduler, nth int) *worker {
 	t.Helper()
-	w := &worker{address: freeAddress(t)}
-	dir := scratch(t)
+	w := &worker{address: harness.FreeAddress(t)}
+	dir := harness.Scratch(t)
 	if err := os.Chmod(dir, 0o755); err != nil { // jobs are another user's
 		t.Fatal(err)
 	}
@@ -32,8 +34,8 @@ func startWorker(t *testing.T, s *scheduler, nth int) *worker {
 func TestQuickStart(t *testing.T) {
 	s := startScheduler(t)
 	w := startWorker(t, s, 1)
-	dir := scratch(t)
-	write(t, dir, cProject(6))
+	dir := harness.Scratch(t)
+	harness.Write(t, dir, cProject(6))
 	c := newClient(t, bookClient(t, s.url()), strict)
 	bare, plain := makeIn(t, dir, c.Env, 2, "")
 	got, r := makeIn(t, dir, c.Env, 2, c.Wrapper+" ")
@@ -73,8 +75,8 @@ func TestQuickStart(t *testing.T) {
 // cargoProject is a library with a build script, a proc-macro, and a program that uses both.
 func cargoProject(t *testing.T) string {
 	t.Helper()
-	dir := scratch(t)
-	write(t, dir, map[string]string{
+	dir := harness.Scratch(t)
+	harness.Write(t, dir, map[string]string{
 		"Cargo.toml":      "[workspace]\nmembers = [\"app\", \"lib\", \"mac\"]\nresolver = \"2\"\n[profile.dev]\nincremental = false\n",
 		"lib/Cargo.toml":  "[package]\nname = \"lib\"\nversion = \"0.1.0\"\nedition = \"2021\"\n",
 		"lib/build.rs":    "fn main() { println!(\"cargo:rustc-env=MADE=by build.rs\"); }\n",

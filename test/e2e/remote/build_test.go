@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/cachepot/cachepot/test/e2e/harness"
 )
 
 // cProject is a library, a header in a directory of its own, C, C++ and assembler.
@@ -62,8 +64,8 @@ func before(t *testing.T, dir string) string {
 // a change the project is compiled from what is known of it.
 func TestC(t *testing.T) {
 	e := startEngine(t)
-	dir := scratch(t)
-	write(t, dir, cProject())
+	dir := harness.Scratch(t)
+	harness.Write(t, dir, cProject())
 	// The file that .incbin names is no text that anybody looks through: it is found by
 	// a compile here, and known then.
 	first := newClient(t, tolerant(e.url()))
@@ -82,7 +84,7 @@ func TestC(t *testing.T) {
 		t.Errorf("%d hits in the second build, want 4", hits)
 	}
 
-	write(t, dir, map[string]string{"inc/a.h": "#include <stdio.h>\n#include <limits.h>\n#include \"new.h\"\n#define N 5\n",
+	harness.Write(t, dir, map[string]string{"inc/a.h": "#include <stdio.h>\n#include <limits.h>\n#include \"new.h\"\n#define N 5\n",
 		"inc/new.h": "#include <signal.h>\n", "src/d.bin": "other bytes"})
 	bare, _ = makeIn(t, dir, first.Env, mapped)
 	strictly := append(first.Env[:len(first.Env):len(first.Env)], "CACHEPOT_DIST_FALLBACK=fail")
@@ -93,7 +95,7 @@ func TestC(t *testing.T) {
 	}
 	same(t, "after a change", bare, got)
 
-	write(t, dir, map[string]string{"src/d.S": "#include \"../src/local.h\"\n.text\n.globl d\nd:\n .long LOCAL\n"})
+	harness.Write(t, dir, map[string]string{"src/d.S": "#include \"../src/local.h\"\n.text\n.globl d\nd:\n .long LOCAL\n"})
 	second := newClient(t, strict(e.url()))
 	bare, _ = makeIn(t, dir, second.Env, mapped)
 	got, r = makeIn(t, dir, second.Env, second.Wrapper+" ")
@@ -108,10 +110,10 @@ func TestC(t *testing.T) {
 // TestClang: the same for clang, of which nothing was seen before.
 func TestClang(t *testing.T) {
 	e := startEngine(t)
-	dir := scratch(t)
+	dir := harness.Scratch(t)
 	files := cProject()
 	files["src/d.S"] = strings.Replace(files["src/d.S"], ".incbin \"src/d.bin\"\n", "", 1)
-	write(t, dir, files)
+	harness.Write(t, dir, files)
 	c := newClient(t, strict(e.url()))
 	clang := func(prefix string) (map[string]string, result) {
 		clean(t, dir)
@@ -120,7 +122,7 @@ func TestClang(t *testing.T) {
 	}
 	mapped := before(t, dir)
 	for i, header := range []string{files["inc/a.h"], "#include <stdio.h>\n#include <limits.h>\n#define N 5\n"} {
-		write(t, dir, map[string]string{"inc/a.h": header})
+		harness.Write(t, dir, map[string]string{"inc/a.h": header})
 		bare, plain := clang(mapped)
 		got, r := clang(c.Wrapper + " ")
 		same(t, "build", bare, got)
@@ -136,8 +138,8 @@ func TestClang(t *testing.T) {
 // does not have.
 func TestMessages(t *testing.T) {
 	e := startEngine(t)
-	dir := scratch(t)
-	write(t, dir, map[string]string{"a.c": "int f(void) { int unused; }\n"})
+	dir := harness.Scratch(t)
+	harness.Write(t, dir, map[string]string{"a.c": "int f(void) { int unused; }\n"})
 	for _, language := range []string{"LC_ALL=C", "LC_ALL=C.UTF-8", "LC_ALL=nowhere"} {
 		for _, compiler := range []string{"gcc", "clang"} {
 			c := newClient(t, strict(e.url()))
@@ -178,7 +180,7 @@ func crates() map[string]string {
 		"low/text.txt":    "hello",
 		"high/Cargo.toml": manifest("high", "[dependencies]\nlow = { path = \"../low\" }\n"),
 		"high/build.rs": "fn main() {\n    let out = std::env::var(\"OUT_DIR\").unwrap();\n" +
-			"    std::fs::write(format!(\"{out}/made.rs\"), \"pub fn made() -> u32 { 1 }\").unwrap();\n    println!(\"cargo:rerun-if-changed=build.rs\");\n}\n",
+			"    std::fs::harness.Write(format!(\"{out}/made.rs\"), \"pub fn made() -> u32 { 1 }\").unwrap();\n    println!(\"cargo:rerun-if-changed=build.rs\");\n}\n",
 		"high/src/lib.rs": "include!(concat!(env!(\"OUT_DIR\"), \"/made.rs\"));\npub fn high() -> u32 { made() + low::twice(4) }\n",
 		"mac/Cargo.toml":  manifest("mac", "[lib]\nproc-macro = true\n"),
 		"mac/src/lib.rs":  "#[proc_macro] pub fn five(_: proc_macro::TokenStream) -> proc_macro::TokenStream {\n    let dir = std::env::var(\"CARGO_MANIFEST_DIR\").unwrap() + \"/../mac\";\n    let more = if std::path::Path::new(&format!(\"{dir}/more\")).exists() { \"+ 100\" } else { \"\" };\n    (std::fs::read_to_string(dir + \"/text.txt\").unwrap() + more).parse().unwrap()\n}\n",
@@ -220,8 +222,8 @@ const exact = "[paths]\nmode = \"exact\"\n"
 // again after a change. All of it is what rustc gives here.
 func TestCargo(t *testing.T) {
 	e := startEngine(t)
-	dir := scratch(t)
-	write(t, dir, crates())
+	dir := harness.Scratch(t)
+	harness.Write(t, dir, crates())
 	c := newClient(t, strict(e.url())+exact)
 	bare := cargoIn(t, dir, c.Env, "")
 	same(t, "first build", bare, cargoIn(t, dir, c.Env, c.Wrapper))
@@ -230,7 +232,7 @@ func TestCargo(t *testing.T) {
 		t.Errorf("compiled here %v", local)
 	}
 
-	write(t, dir, map[string]string{
+	harness.Write(t, dir, map[string]string{
 		"low/src/inner/deep.rs": "pub fn double(x: u32) -> u32 { x + x + 1 }\n",
 		"mac/src/lib.rs":        crates()["mac/src/lib.rs"] + "// another\n",
 		"mac/text.txt":          "6u32",
@@ -242,7 +244,7 @@ func TestCargo(t *testing.T) {
 		t.Errorf("the program prints %q", r.stdout)
 	}
 
-	write(t, dir, map[string]string{"mac/more": "", "user/src/lib.rs": "pub fn user() -> u32 { mac::five!() + 1 }\n"})
+	harness.Write(t, dir, map[string]string{"mac/more": "", "user/src/lib.rs": "pub fn user() -> u32 { mac::five!() + 1 }\n"})
 	bare = cargoIn(t, dir, c.Env, "")
 	same(t, "with a file that a macro looks for", bare, cargoIn(t, dir, c.Env, c.Wrapper))
 	if r := run(t, dir, c.Env, "target/debug/app"); r.stdout != "10 1.2.3 hello 107\n" {

@@ -119,20 +119,6 @@ func (c *client) verify() {
 	}
 }
 
-// write writes files below dir.
-func write(t *testing.T, dir string, files map[string]string) {
-	t.Helper()
-	for name, text := range files {
-		p := filepath.Join(dir, name)
-		if err := os.MkdirAll(filepath.Dir(p), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(p, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
 // built returns the files below dir by name, with their modes.
 func built(t *testing.T, dir string, counts func(name string) bool) map[string]string {
 	t.Helper()

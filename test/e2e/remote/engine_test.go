@@ -2,14 +2,14 @@ package remote
 
 import (
 	"bytes"
-	"fmt"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"syscall"
 	"testing"
-	"time"
+
+	"github.com/cachepot/cachepot/test/e2e/harness"
 )
 
 // engineDir is where scripts/install puts the service's programs.
@@ -34,7 +34,7 @@ func startEngine(t *testing.T) *engine {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := &engine{t: t, address: l.Addr().String(), dir: scratch(t), temp: scratch(t)}
+	e := &engine{t: t, address: l.Addr().String(), dir: harness.Scratch(t), temp: harness.Scratch(t)}
 	l.Close()
 	e.start()
 	t.Cleanup(func() {
@@ -60,13 +60,9 @@ func (e *engine) start() {
 	if err := e.cmd.Start(); err != nil {
 		e.t.Fatal(err)
 	}
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
-		if c, err := net.Dial("tcp", e.address); err == nil {
-			c.Close()
-			return
-		}
+	if !harness.Listens(e.address) {
+		e.t.Fatalf("%s does not listen", e.cmd.Path)
 	}
-	e.t.Fatalf("%s does not listen", e.cmd.Path)
 }
 
 // casd returns the command that starts buildbox-casd.
@@ -98,28 +94,3 @@ func (e *engine) kill() {
 }
 
 func (e *engine) url() string { return "grpc://" + e.address }
-
-// scratch returns a directory with a short absolute name, removed after the test even
-// where a job has left files without permissions.
-func scratch(t *testing.T) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "re-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if dir, err = filepath.EvalSymlinks(dir); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = filepath.WalkDir(dir, func(p string, d os.DirEntry, err error) error {
-			if err == nil && d.IsDir() {
-				_ = os.Chmod(p, 0o700)
-			}
-			return nil
-		})
-		if err := os.RemoveAll(dir); err != nil {
-			t.Log(fmt.Errorf("clean up: %w", err))
-		}
-	})
-	return dir
-}

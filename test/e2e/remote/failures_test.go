@@ -13,14 +13,16 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
+
+	"github.com/cachepot/cachepot/test/e2e/harness"
 )
 
 // TestFailures: whatever a service answers to whichever call, the compile is repeated here,
 // and nothing of the attempt is seen.
 func TestFailures(t *testing.T) {
 	e := startEngine(t)
-	dir := scratch(t)
-	write(t, dir, map[string]string{"a.c": "const char text[] = \"" + strings.Repeat("x", 1000) + "\";\nint n = N;\n"})
+	dir := harness.Scratch(t)
+	harness.Write(t, dir, map[string]string{"a.c": "const char text[] = \"" + strings.Repeat("x", 1000) + "\";\nint n = N;\n"})
 	p := startProxy(t, e, nil)
 	c := newClient(t, tolerant(p.url()))
 	argv := func(n int) []string {
@@ -87,8 +89,8 @@ func (e *engine) compilers() (found []string) {
 // TestCallerGoesAwayForGood: where a wrapper is killed, so is the compiler that the service runs for it.
 func TestCallerGoesAwayForGood(t *testing.T) {
 	e := startEngine(t)
-	dir := scratch(t)
-	write(t, dir, map[string]string{"a.cc": "constexpr long f() { long s = 0; for (long i = 0; i < 2000000000; i++) s += i; return s; }\nconstexpr long x = f();\n"})
+	dir := harness.Scratch(t)
+	harness.Write(t, dir, map[string]string{"a.cc": "constexpr long f() { long s = 0; for (long i = 0; i < 2000000000; i++) s += i; return s; }\nconstexpr long x = f();\n"})
 	c := newClient(t, strict(e.url()))
 	cmd := exec.Command(c.Wrapper, "g++", "-std=c++17", "-fconstexpr-loop-limit=2147483647", "-fconstexpr-ops-limit=9000000000", "-c", "a.cc", "-o", "a.o")
 	cmd.Dir, cmd.Env = dir, c.Env

@@ -6,14 +6,16 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/cachepot/cachepot/test/e2e/harness"
 )
 
 // TestLayouts: compilers that are installed in unusual ways are sent whole, or stay here
 // and are counted with the reason; either way what comes of it is what they give here.
 func TestLayouts(t *testing.T) {
 	e := startEngine(t)
-	dir := scratch(t)
-	write(t, dir, map[string]string{
+	dir := harness.Scratch(t)
+	harness.Write(t, dir, map[string]string{
 		"a.c": "#include <stddef.h>\n#include <stdio.h>\nsize_t a(void) { return sizeof(FILE *); }\n",
 		"b.c": "#include <stddef.h>\nsize_t b(void) { return sizeof(void *); }\n", "c.cc": "#include <map>\nint c(std::map<int, int> &m) { return m[1]; }\n",
 		"wrapper/gcc": "#!/bin/sh\nexec /usr/bin/gcc -DWRAPPED \"$@\"\n", "mine.specs": "*cc1_options:\n+ -fno-common\n\n",
@@ -90,8 +92,8 @@ func TestLayouts(t *testing.T) {
 // directory, and by what rustup knows it as; rustup's proxy itself is what cargo looks behind.
 func TestRustLayouts(t *testing.T) {
 	e := startEngine(t)
-	dir := scratch(t)
-	write(t, dir, map[string]string{"l.rs": "pub fn f() -> u32 { 7 }\n", "c/Cargo.toml": "[package]\nname = \"c\"\nedition = \"2021\"\n", "c/src/lib.rs": "pub fn f() {}\n"})
+	dir := harness.Scratch(t)
+	harness.Write(t, dir, map[string]string{"l.rs": "pub fn f() -> u32 { 7 }\n", "c/Cargo.toml": "[package]\nname = \"c\"\nedition = \"2021\"\n", "c/src/lib.rs": "pub fn f() {}\n"})
 	sysroot := strings.TrimSpace(run(t, dir, os.Environ(), "rustc", "--print", "sysroot").stdout)
 	if err := os.Symlink(sysroot, filepath.Join(dir, "linked")); err != nil {
 		t.Fatal(err)

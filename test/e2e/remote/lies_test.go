@@ -12,6 +12,8 @@ import (
 	"google.golang.org/genproto/googleapis/bytestream"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/anypb"
+
+	"github.com/cachepot/cachepot/test/e2e/harness"
 )
 
 const (
@@ -135,9 +137,9 @@ func lies() map[string]func(method string, message []byte) []byte {
 // fails and nothing is stored.
 func TestLies(t *testing.T) {
 	e := startEngine(t)
-	dir := scratch(t)
+	dir := harness.Scratch(t)
 	// One object that is fetched with others, one that comes by itself.
-	write(t, dir, map[string]string{"small.c": "#include <stdio.h>\nint f(void) { return puts(\"x\"); }\n",
+	harness.Write(t, dir, map[string]string{"small.c": "#include <stdio.h>\nint f(void) { return puts(\"x\"); }\n",
 		"large.c": "const char large[3000000] = {1};\n"})
 	want := map[string]string{}
 	for _, name := range []string{"small", "large"} {
@@ -187,8 +189,8 @@ func TestLies(t *testing.T) {
 // not make one of a source that does not compile.
 func TestFalseSuccess(t *testing.T) {
 	e := startEngine(t)
-	dir := scratch(t)
-	write(t, dir, map[string]string{"bad.c": "int f( {\n", "other.c": "int other;\n"})
+	dir := harness.Scratch(t)
+	harness.Write(t, dir, map[string]string{"bad.c": "int f( {\n", "other.c": "int other;\n"})
 	p := startProxy(t, e, nil)
 	c := newClient(t, tolerant(p.url()))
 	if r := c.compile(dir, "gcc", "-c", "other.c", "-o", "other.o"); r.code != 0 {
@@ -213,8 +215,8 @@ func TestFalseSuccess(t *testing.T) {
 // of the compiler, here with an exit status of 1.
 func TestErrors(t *testing.T) {
 	e := startEngine(t)
-	dir := scratch(t)
-	write(t, dir, map[string]string{"bad.c": "int f( {\n\nint g(;\n"})
+	dir := harness.Scratch(t)
+	harness.Write(t, dir, map[string]string{"bad.c": "int f( {\n\nint g(;\n"})
 	c := newClient(t, strict(e.url()))
 	want := run(t, dir, c.Env, "gcc", "-c", "bad.c", "-o", "bad.o")
 	r := c.compile(dir, "gcc", "-c", "bad.c", "-o", "bad.o")

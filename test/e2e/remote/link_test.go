@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	repb "github.com/bazelbuild/remote-apis/build/bazel/remote/execution/v2"
+
+	"github.com/cachepot/cachepot/test/e2e/harness"
 )
 
 // natives puts static archives and a shared library into dir: each has one function of
@@ -16,7 +18,7 @@ func natives(t *testing.T, dir string, values map[string]string) {
 	t.Helper()
 	for name, value := range values {
 		stem := strings.TrimSuffix(strings.TrimPrefix(filepath.Base(name), "lib"), filepath.Ext(name))
-		write(t, dir, map[string]string{"n.c": "int " + stem + "(void) { return " + value + "; }\n"})
+		harness.Write(t, dir, map[string]string{"n.c": "int " + stem + "(void) { return " + value + "; }\n"})
 		if err := os.MkdirAll(filepath.Join(dir, filepath.Dir(name)), 0o755); err != nil {
 			t.Fatal(err)
 		}
@@ -67,8 +69,8 @@ func linkedCalls(rustc string) [][]string {
 // is in the key.
 func TestLinks(t *testing.T) {
 	e := startEngine(t)
-	dir := scratch(t)
-	write(t, dir, map[string]string{
+	dir := harness.Scratch(t)
+	harness.Write(t, dir, map[string]string{
 		"low.rs":  "extern \"C\" { fn one() -> i32; }\n#[link(name = \"m\")] extern \"C\" { fn cos(x: f64) -> f64; }\npub fn low() -> i32 { unsafe { one() + cos(0.0) as i32 } }\n",
 		"main.rs": "extern \"C\" { fn two() -> i32; }\nfn main() { println!(\"{}\", low::low() + unsafe { two() }); }\n#[test] fn works() { assert!(low::low() > 0); }\n",
 		"c.rs":    "#[no_mangle] pub extern \"C\" fn c() -> i32 { low::low() }\n",
@@ -111,8 +113,8 @@ func TestLinks(t *testing.T) {
 // client did not foresee, is not passed over: the link is repeated here.
 func TestLinkSearch(t *testing.T) {
 	e := startEngine(t)
-	dir := scratch(t)
-	write(t, dir, map[string]string{
+	dir := harness.Scratch(t)
+	harness.Write(t, dir, map[string]string{
 		"a.rs": "extern \"C\" { fn one() -> i32; }\nfn main() { println!(\"{}\", unsafe { one() }); }\n",
 	})
 	natives(t, dir, map[string]string{"n/libone.a": "1", "other/libone.a": "7"})
@@ -161,8 +163,8 @@ func onLinkList(change func(text string) string) func(string, []byte) []byte {
 // sent, and so was all that it would have found on its way there.
 func TestLinkLists(t *testing.T) {
 	e := startEngine(t)
-	dir := scratch(t)
-	write(t, dir, map[string]string{"a.rs": "fn main() {}\n", "here.o": "never sent", "first/q": "nor this", "second/libq.so": "", "out/keep": ""})
+	dir := harness.Scratch(t)
+	harness.Write(t, dir, map[string]string{"a.rs": "fn main() {}\n", "here.o": "never sent", "first/q": "nor this", "second/libq.so": "", "out/keep": ""})
 	says := func(file string) func(string, []byte) []byte {
 		return onLinkList(func(text string) string { return strings.Replace(text, "/nowhere/x.o", file, 1) })
 	}

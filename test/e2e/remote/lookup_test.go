@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	repb "github.com/bazelbuild/remote-apis/build/bazel/remote/execution/v2"
+
+	"github.com/cachepot/cachepot/test/e2e/harness"
 )
 
 const (
@@ -43,8 +45,8 @@ func onLookUp(change func(r *repb.ActionResult)) func(string, []byte) []byte {
 // the service does not have, or what is not right, is compiled here.
 func TestLookUp(t *testing.T) {
 	e := startEngine(t)
-	dir := scratch(t)
-	write(t, dir, map[string]string{"a.c": "#include \"a.h\"\nint f(void) { int unused; return N; }\n", "a.h": "#define N 1\n"})
+	dir := harness.Scratch(t)
+	harness.Write(t, dir, map[string]string{"a.c": "#include \"a.h\"\nint f(void) { int unused; return N; }\n", "a.h": "#define N 1\n"})
 	compile := func(c *client, want string) {
 		t.Helper()
 		remove(t, dir, "a.o")
@@ -105,7 +107,7 @@ func TestLookUp(t *testing.T) {
 
 	p = startProxy(t, e, nil)
 	c = newClient(t, lookingUp(p.url()))
-	write(t, dir, map[string]string{"a.h": "#define N 2\n"})
+	harness.Write(t, dir, map[string]string{"a.h": "#define N 2\n"})
 	if r := run(t, dir, c.Env, "gcc", "-Wall", "-c", "a.c", "-o", "a.o"); r.code != 0 {
 		t.Fatal(r.stderr)
 	}

@@ -12,6 +12,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/cachepot/cachepot/internal/digest"
+	"github.com/cachepot/cachepot/test/e2e/harness"
 )
 
 func digestOf(content string) *repb.Digest {
@@ -23,11 +24,11 @@ func digestOf(content string) *repb.Digest {
 // empty, leave builds as they are; in strict mode they fail in one line.
 func TestKilledEngine(t *testing.T) {
 	e := startEngine(t)
-	dir := scratch(t)
+	dir := harness.Scratch(t)
 	files := cProject()
 	delete(files, "src/d.bin")
 	files["src/d.S"] = ".text\n.globl d\nd:\n .long 1\n"
-	write(t, dir, files)
+	harness.Write(t, dir, files)
 	c := newClient(t, tolerant(e.url()))
 	mapped := before(t, dir)
 	bare, _ := makeIn(t, dir, c.Env, mapped)
@@ -48,16 +49,16 @@ func TestKilledEngine(t *testing.T) {
 		t.Errorf("status %s, %v", out, err)
 	}
 
-	e.dir = scratch(t) // nothing of what was uploaded is there
+	e.dir = harness.Scratch(t) // nothing of what was uploaded is there
 	e.start()
 	other := newClient(t, strict(e.url()))
 	got, _ = makeIn(t, dir, other.Env, other.Wrapper+" ")
 	same(t, "with a service again", bare, got)
 	other.want(4, 0)
 	e.kill()
-	e.dir = scratch(t)
+	e.dir = harness.Scratch(t)
 	e.start() // behind the client's back: it believes the blobs to be there
-	write(t, dir, map[string]string{"src/a.c": "#include \"a.h\"\nint a = N + 1;\n"})
+	harness.Write(t, dir, map[string]string{"src/a.c": "#include \"a.h\"\nint a = N + 1;\n"})
 	bare, _ = makeIn(t, dir, c.Env, mapped)
 	got, r = makeIn(t, dir, other.Env, other.Wrapper+" ")
 	if r.code != 0 {
@@ -89,8 +90,8 @@ func isProbe(op *longrunning.Operation) bool {
 // TestCallerGoesAway: a wrapper that is killed has its operation cancelled.
 func TestCallerGoesAway(t *testing.T) {
 	e := startEngine(t)
-	dir := scratch(t)
-	write(t, dir, map[string]string{"a.c": "int a;\n"})
+	dir := harness.Scratch(t)
+	harness.Write(t, dir, map[string]string{"a.c": "int a;\n"})
 	p := startProxy(t, e, nil)
 	held, release := make(chan struct{}, 8), make(chan struct{})
 	defer close(release)
@@ -117,8 +118,8 @@ func TestCallerGoesAway(t *testing.T) {
 // TestKilledInTheMiddle: a service that dies during an execution costs nothing but time.
 func TestKilledInTheMiddle(t *testing.T) {
 	e := startEngine(t)
-	dir := scratch(t)
-	write(t, dir, map[string]string{"a.c": "int a;\n"})
+	dir := harness.Scratch(t)
+	harness.Write(t, dir, map[string]string{"a.c": "int a;\n"})
 	p := startProxy(t, e, nil)
 	held, release := make(chan struct{}, 8), make(chan struct{})
 	p.hold(held, release)
@@ -138,8 +139,8 @@ func TestKilledInTheMiddle(t *testing.T) {
 // TestStoppedEngine: a service that is stopped keeps its connections and says nothing.
 func TestStoppedEngine(t *testing.T) {
 	e := startEngine(t)
-	dir := scratch(t)
-	write(t, dir, map[string]string{"a.c": "int a;\n", "b.c": "int b;\n", "c.c": "int c;\n"})
+	dir := harness.Scratch(t)
+	harness.Write(t, dir, map[string]string{"a.c": "int a;\n", "b.c": "int b;\n", "c.c": "int c;\n"})
 	c := newClient(t, tolerant(e.url()))
 	if r := c.compile(dir, "gcc", "-c", "a.c", "-o", "a.o"); r.code != 0 {
 		t.Fatal(r.stderr)

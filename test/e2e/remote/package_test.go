@@ -10,6 +10,7 @@ import (
 
 	"github.com/cachepot/cachepot/internal/archive"
 	"github.com/cachepot/cachepot/internal/digest"
+	"github.com/cachepot/cachepot/test/e2e/harness"
 	"io"
 )
 
@@ -17,7 +18,7 @@ import (
 // section of the configuration that is printed.
 func packaged(t *testing.T, c *client, compiler, name string) (path, section string) {
 	t.Helper()
-	path = filepath.Join(scratch(t), name)
+	path = filepath.Join(harness.Scratch(t), name)
 	r := run(t, c.Root, c.Env, c.Wrapper, "--package-toolchain", compiler, path)
 	if r.code != 0 {
 		t.Fatalf("package %s: status %d\n%s", compiler, r.code, r.stderr)
@@ -29,10 +30,10 @@ func packaged(t *testing.T, c *client, compiler, name string) (path, section str
 // that cachepot and icecream take, and compiles elsewhere as the compiler does here.
 func TestPackage(t *testing.T) {
 	e := startEngine(t)
-	dir := scratch(t)
+	dir := harness.Scratch(t)
 	files := cProject()
 	files["src/d.S"] = strings.Replace(files["src/d.S"], ".incbin \"src/d.bin\"\n", "", 1)
-	write(t, dir, files)
+	harness.Write(t, dir, files)
 	packer := newClient(t, "")
 	gcc, section := packaged(t, packer, "gcc", "gcc.tar")
 	again, _ := packaged(t, packer, "gcc", "again.tar")
@@ -78,20 +79,20 @@ func TestPackageRust(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	root := scratch(t)
+	root := harness.Scratch(t)
 	if r := run(t, root, os.Environ(), "tar", "-xf", path); r.code != 0 {
 		t.Fatal(r.stderr)
 	}
 	inside := section[strings.LastIndex(section, "= \"")+3 : strings.LastIndex(section, "\"")]
-	write(t, root, map[string]string{"work/m.rs": "fn main() { println!(\"{}\", \"made inside\"); }\n"})
+	harness.Write(t, root, map[string]string{"work/m.rs": "fn main() { println!(\"{}\", \"made inside\"); }\n"})
 	r := run(t, root, os.Environ(), "bwrap", "--bind", root, "/", "--dev", "/dev", "--proc", "/proc", "--unshare-net", "--clearenv",
 		"--setenv", "PATH", "/usr/bin:/bin", "--chdir", "/work", inside, "-g", "m.rs")
 	if r.code != 0 {
 		t.Fatalf("%d members; status %d\n%s", len(members), r.code, r.stderr)
 	}
 	e := startEngine(t)
-	dir := scratch(t)
-	write(t, dir, crates())
+	dir := harness.Scratch(t)
+	harness.Write(t, dir, crates())
 	c := newClient(t, tolerant(e.url())+storedIn(t)+section, "CACHEPOT_PATHS_MODE=exact") // the bytes of a bare compile
 	bare := cargoIn(t, dir, c.Env, "")
 	same(t, "with the archive", bare, cargoIn(t, dir, c.Env, c.Wrapper))

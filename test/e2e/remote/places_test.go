@@ -3,13 +3,15 @@ package remote
 import (
 	"path/filepath"
 	"testing"
+
+	"github.com/cachepot/cachepot/test/e2e/harness"
 )
 
 // TestPlaces: where calls are shared between places, what was compiled remotely for
 // one is a hit in another, and both get what a compile there gives.
 func TestPlaces(t *testing.T) {
 	e := startEngine(t)
-	base := scratch(t)
+	base := harness.Scratch(t)
 	c := newClient(t, strict(e.url()))
 	files := map[string]string{
 		"p/Makefile": "", "p/inc/a.h": "#include <stdio.h>\n#define N 3\n",
@@ -18,7 +20,7 @@ func TestPlaces(t *testing.T) {
 	objects := map[string]string{}
 	for i, place := range []string{"one", "two"} {
 		dir := filepath.Join(base, place)
-		write(t, dir, files)
+		harness.Write(t, dir, files)
 		argv := []string{"gcc", "-g", "-Iinc", "-MD", "-c", "src/a.c", "-o", "a.o"}
 		if r := c.compile(filepath.Join(dir, "p"), argv...); r.code != 0 {
 			t.Fatalf("%s: %s", place, r.stderr)
@@ -38,8 +40,8 @@ func TestPlaces(t *testing.T) {
 // TestNames: the other names of a compiler lead to it there too, through whatever links.
 func TestNames(t *testing.T) {
 	e := startEngine(t)
-	dir := scratch(t)
-	write(t, dir, map[string]string{"a.c": "#include <stdlib.h>\nint a;\n"})
+	dir := harness.Scratch(t)
+	harness.Write(t, dir, map[string]string{"a.c": "#include <stdlib.h>\nint a;\n"})
 	c := newClient(t, strict(e.url())+exact)
 	for i, name := range []string{"cc", "c++", "/usr/bin/gcc"} {
 		want := run(t, dir, c.Env, name, "-g", "-c", "a.c", "-o", "a.o")
@@ -55,11 +57,11 @@ func TestNames(t *testing.T) {
 // TestCratesInPlaces is the same for a workspace.
 func TestCratesInPlaces(t *testing.T) {
 	e := startEngine(t)
-	base := scratch(t)
+	base := harness.Scratch(t)
 	c := newClient(t, strict(e.url()))
 	for i, place := range []string{"one", "two"} {
 		dir := filepath.Join(base, place)
-		write(t, dir, crates())
+		harness.Write(t, dir, crates())
 		cargoIn(t, dir, c.Env, c.Wrapper)
 		if r := run(t, dir, c.Env, "target/debug/app"); r.stdout != "9 1.2.3 hello 5\n" {
 			t.Errorf("%s: the program prints %q, %s", place, r.stdout, r.stderr)

@@ -7,14 +7,16 @@ import (
 	longrunning "cloud.google.com/go/longrunning/autogen/longrunningpb"
 	repb "github.com/bazelbuild/remote-apis/build/bazel/remote/execution/v2"
 	"google.golang.org/protobuf/types/known/anypb"
+
+	"github.com/cachepot/cachepot/test/e2e/harness"
 )
 
 // TestOtherRoot: nothing is executed on a service that does not use the input root as /,
 // and who asks is told so.
 func TestOtherRoot(t *testing.T) {
 	e := startEngine(t)
-	dir := scratch(t)
-	write(t, dir, map[string]string{"a.c": "int a;\n"})
+	dir := harness.Scratch(t)
+	harness.Write(t, dir, map[string]string{"a.c": "int a;\n"})
 	p := startProxy(t, e, nil)
 	p.answer = func(method string, message []byte) []byte {
 		op := &longrunning.Operation{}
@@ -36,7 +38,7 @@ func TestOtherRoot(t *testing.T) {
 		if r := c.compile(dir, "gcc", "-c", "a.c", "-o", "a.o"); r.code != 0 || r.stderr != "" {
 			t.Errorf("status %d, %q", r.code, r.stderr)
 		}
-		write(t, dir, map[string]string{"a.c": "int b;\n"})
+		harness.Write(t, dir, map[string]string{"a.c": "int b;\n"})
 	}
 	c.want(0, 2)
 	if n := p.count(methodExecute); n != 1 {

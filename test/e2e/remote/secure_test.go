@@ -18,6 +18,8 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
+
+	"github.com/cachepot/cachepot/test/e2e/harness"
 )
 
 // authority signs certificates.
@@ -65,7 +67,7 @@ func (a *authority) files(dir, name string, cert *x509.Certificate, key *ecdsa.P
 	if err != nil {
 		a.t.Fatal(err)
 	}
-	write(a.t, dir, map[string]string{
+	harness.Write(a.t, dir, map[string]string{
 		name + ".pem": string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw})),
 		name + ".key": string(pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: der})),
 	})
@@ -76,8 +78,8 @@ func (a *authority) files(dir, name string, cert *x509.Certificate, key *ecdsa.P
 // is spoken to with all of them, and says what is wrong with any.
 func TestTLS(t *testing.T) {
 	e := startEngine(t)
-	dir := scratch(t)
-	write(t, dir, map[string]string{"a.c": "int a;\n"})
+	dir := harness.Scratch(t)
+	harness.Write(t, dir, map[string]string{"a.c": "int a;\n"})
 	ca, other := newAuthority(t), newAuthority(t)
 	serverCert, serverKey := ca.issue(&x509.Certificate{IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}}, ca)
 	clientCert, clientKey := ca.issue(&x509.Certificate{ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}, ca)

@@ -16,6 +16,7 @@ import (
 
 	"github.com/cachepot/cachepot/internal/archive"
 	"github.com/cachepot/cachepot/internal/digest"
+	"github.com/cachepot/cachepot/test/e2e/harness"
 )
 
 // environments are the archives that icecream's own script has made of compilers, which
@@ -34,7 +35,7 @@ func (e *environments) of(t *testing.T, compiler string) []byte {
 	if b := e.made[compiler]; b != nil {
 		return b
 	}
-	dir := scratch(t)
+	dir := harness.Scratch(t)
 	r := run(t, dir, os.Environ(), "icecc-create-env", compiler, "--compression", "none")
 	found, _ := filepath.Glob(filepath.Join(dir, "*.tar"))
 	if r.code != 0 || len(found) != 1 {
@@ -56,7 +57,7 @@ var icecream environments
 // archived writes an archive and returns its path.
 func archived(t *testing.T, content []byte, name string) string {
 	t.Helper()
-	p := filepath.Join(scratch(t), name)
+	p := filepath.Join(harness.Scratch(t), name)
 	if err := os.WriteFile(p, content, 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -164,7 +165,7 @@ func override(compiler, archive, inside string) string {
 
 // storedIn is a line of the configuration for a store of archives of the test's own.
 func storedIn(t *testing.T) string {
-	return fmt.Sprintf("cache_dir = %q\n", filepath.Join(scratch(t), "toolchains"))
+	return fmt.Sprintf("cache_dir = %q\n", filepath.Join(harness.Scratch(t), "toolchains"))
 }
 
 // TestArchives: the archives that icecream's script makes of gcc and of clang stand in
@@ -172,10 +173,10 @@ func storedIn(t *testing.T) string {
 // archives hold them.
 func TestArchives(t *testing.T) {
 	e := startEngine(t)
-	dir := scratch(t)
+	dir := harness.Scratch(t)
 	files := cProject()
 	files["src/d.S"] = strings.Replace(files["src/d.S"], ".incbin \"src/d.bin\"\n", "", 1)
-	write(t, dir, files)
+	harness.Write(t, dir, files)
 	gcc, clang := archived(t, icecream.of(t, "gcc"), "gcc.tar"), archived(t, icecream.of(t, "clang"), "clang.tar")
 	conf := strict(e.url()) + storedIn(t) + override("/usr/bin/gcc", gcc, "/usr/bin/gcc") + override("/usr/bin/g++", gcc, "/usr/bin/g++") +
 		override("/usr/bin/clang", clang, "/usr/bin/clang") + override("/usr/bin/clang++", clang, "/usr/bin/clang")
@@ -213,8 +214,8 @@ func TestArchives(t *testing.T) {
 // it, though both go by one name and say the same of themselves.
 func TestAnotherCompiler(t *testing.T) {
 	e := startEngine(t)
-	dir := scratch(t)
-	write(t, dir, map[string]string{"a.c": "#include <stddef.h>\nsize_t f(void) { return 1; }\n"})
+	dir := harness.Scratch(t)
+	harness.Write(t, dir, map[string]string{"a.c": "#include <stddef.h>\nsize_t f(void) { return 1; }\n"})
 	plain := icecream.of(t, "gcc")
 	archive := archived(t, remade(t, plain, other, nil), "gcc.tar")
 	argv := []string{"gcc", "-c", "a.c", "-o", "a.o"}
@@ -229,7 +230,7 @@ func TestAnotherCompiler(t *testing.T) {
 		}
 		return string(text)
 	}
-	shared := "CACHEPOT_DIR=" + filepath.Join(scratch(t), "cache")
+	shared := "CACHEPOT_DIR=" + filepath.Join(harness.Scratch(t), "cache")
 	with := newClient(t, strict(e.url())+storedIn(t)+override("/usr/bin/gcc", archive, "/usr/bin/gcc"), shared)
 	bare := object(run(t, dir, with.Env, argv...))
 	theirs := object(with.compile(dir, argv...))
@@ -255,7 +256,7 @@ func TestAnotherCompiler(t *testing.T) {
 	if err := os.WriteFile(archive, remade(t, plain, again, nil), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	write(t, dir, map[string]string{"a.c": "#include <stddef.h>\nsize_t f(void) { return 2; }\n"})
+	harness.Write(t, dir, map[string]string{"a.c": "#include <stddef.h>\nsize_t f(void) { return 2; }\n"})
 	if got := object(with.compile(dir, argv...)); !strings.Contains(got, "Third!") {
 		t.Error("the archive that was replaced is used")
 	}
@@ -266,8 +267,8 @@ func TestAnotherCompiler(t *testing.T) {
 // here, earlier ones here go before, and a list of dependencies does not name them.
 func TestArchiveHeaders(t *testing.T) {
 	e := startEngine(t)
-	dir := scratch(t)
-	write(t, dir, map[string]string{"a.c": "#include <only-there.h>\nint f(void) { return N; }\n", "inc/keep": ""})
+	dir := harness.Scratch(t)
+	harness.Write(t, dir, map[string]string{"a.c": "#include <only-there.h>\nint f(void) { return N; }\n", "inc/keep": ""})
 	archive := archived(t, remade(t, icecream.of(t, "gcc"), asItIs, map[string]string{
 		"usr/local/include/only-there.h": "#include <deeper-there.h>\n", "usr/local/include/deeper-there.h": "#define N 4\n"}), "gcc.tar")
 	c := newClient(t, strict(e.url())+storedIn(t)+override("/usr/bin/gcc", archive, "/usr/bin/gcc"))
@@ -283,7 +284,7 @@ func TestArchiveHeaders(t *testing.T) {
 	compile("movl\t$4")
 	compile("movl\t$4")
 	c.want(1, 0)
-	write(t, dir, map[string]string{"inc/deeper-there.h": "#define N 5\n"})
+	harness.Write(t, dir, map[string]string{"inc/deeper-there.h": "#define N 5\n"})
 	compile("movl\t$5")
 	c.want(2, 0)
 	r := c.compile(dir, append(argv, "-MD", "-MF", "a.d")...)
@@ -299,8 +300,8 @@ func TestArchiveHeaders(t *testing.T) {
 // user is told once, and it is counted.
 func TestUnusableArchives(t *testing.T) {
 	e := startEngine(t)
-	dir := scratch(t)
-	write(t, dir, map[string]string{"a.c": "int a;\n", "b.c": "int b;\n"})
+	dir := harness.Scratch(t)
+	harness.Write(t, dir, map[string]string{"a.c": "int a;\n", "b.c": "int b;\n"})
 	plain := icecream.of(t, "gcc")
 	hostile := remade(t, plain, asItIs, map[string]string{"../../etc/x": ""})
 	for name, test := range map[string]struct {
@@ -343,8 +344,8 @@ func TestUnusableArchives(t *testing.T) {
 // TestNoDist: a compiler that is not to run elsewhere runs here, also where all others
 // must not.
 func TestNoDist(t *testing.T) {
-	dir := scratch(t)
-	write(t, dir, map[string]string{"a.c": "int a;\n"})
+	dir := harness.Scratch(t)
+	harness.Write(t, dir, map[string]string{"a.c": "int a;\n"})
 	c := newClient(t, strict("grpc://127.0.0.1:1")+storedIn(t)+"[[dist.toolchains]]\ntype = \"no_dist\"\ncompiler_executable = \"/usr/bin/gcc\"\n")
 	for _, name := range []string{"gcc", "/usr/bin/x86_64-linux-gnu-gcc-12"} {
 		if r := c.compile(dir, name, "-c", "a.c", "-o", "a.o"); r.code != 0 || r.stderr != "" {
@@ -395,8 +396,8 @@ func TestForms(t *testing.T) {
 // place that is not here, and stands for one that lies somewhere else.
 func TestAnotherPlace(t *testing.T) {
 	e := startEngine(t)
-	dir := scratch(t)
-	write(t, dir, map[string]string{"a.c": "#include <stddef.h>\n#include <stdio.h>\n#include <limits.h>\nsize_t a(void) { return sizeof(FILE *) + PATH_MAX; }\n", "clang/bin/keep": "", "clang/lib/clang/keep": ""})
+	dir := harness.Scratch(t)
+	harness.Write(t, dir, map[string]string{"a.c": "#include <stddef.h>\n#include <stdio.h>\n#include <limits.h>\nsize_t a(void) { return sizeof(FILE *) + PATH_MAX; }\n", "clang/bin/keep": "", "clang/lib/clang/keep": ""})
 	resources := strings.TrimSpace(run(t, dir, os.Environ(), "clang", "-print-resource-dir").stdout)
 	if r := run(t, dir, os.Environ(), "sh", "-c", "cp -L /usr/bin/clang clang/bin/clang && cp -rL "+resources+" clang/lib/clang/"); r.code != 0 {
 		t.Fatal(r.stderr)
@@ -430,9 +431,9 @@ func TestAnotherPlace(t *testing.T) {
 // TestStoreLost: what is lost or damaged in the store of archives is read again.
 func TestStoreLost(t *testing.T) {
 	e := startEngine(t)
-	dir := scratch(t)
-	write(t, dir, map[string]string{"a.c": "int a;\n", "b.c": "int b;\n", "c.c": "int c;\n"})
-	store := filepath.Join(scratch(t), "store")
+	dir := harness.Scratch(t)
+	harness.Write(t, dir, map[string]string{"a.c": "int a;\n", "b.c": "int b;\n", "c.c": "int c;\n"})
+	store := filepath.Join(harness.Scratch(t), "store")
 	c := newClient(t, strict(e.url())+fmt.Sprintf("cache_dir = %q\n", store)+
 		override("/usr/bin/gcc", archived(t, icecream.of(t, "gcc"), "gcc.tar"), "/usr/bin/gcc"))
 	for i, spoil := range []func(blob string) error{
@@ -449,7 +450,7 @@ func TestStoreLost(t *testing.T) {
 			stop(t, c)
 		}
 		e.kill() // which has what was uploaded
-		e.dir = scratch(t)
+		e.dir = harness.Scratch(t)
 		e.start()
 		blobs, err := filepath.Glob(filepath.Join(store, "cas", "*", "*"))
 		if err != nil || i > 0 && len(blobs) == 0 {

@@ -1,16 +1,20 @@
 package remote
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/cachepot/cachepot/test/e2e/harness"
+)
 
 // TestOneTrip: a call whose source is new takes an upload and an execution, and on a worker of
 // ours, which waits for the one and sends outputs with the other, nothing more.
 func TestOneTrip(t *testing.T) {
 	e := startEngine(t)
-	dir := scratch(t)
+	dir := harness.Scratch(t)
 	p := startProxy(t, e, nil)
 	c := newClient(t, strict(p.url()))
 	for i, text := range []string{"int a;\n", "int b;\n"} {
-		write(t, dir, map[string]string{"a.c": text})
+		harness.Write(t, dir, map[string]string{"a.c": text})
 		p.mu.Lock()
 		clear(p.calls)
 		p.mu.Unlock()

@@ -4,14 +4,16 @@ import (
 	"testing"
 
 	repb "github.com/bazelbuild/remote-apis/build/bazel/remote/execution/v2"
+
+	"github.com/cachepot/cachepot/test/e2e/harness"
 )
 
 // TestTrust: results that the service has from others are taken only where the user
 // says so.
 func TestTrust(t *testing.T) {
 	e := startEngine(t)
-	dir := scratch(t)
-	write(t, dir, map[string]string{"a.c": "int a;\n"})
+	dir := harness.Scratch(t)
+	harness.Write(t, dir, map[string]string{"a.c": "int a;\n"})
 	p := startProxy(t, e, nil)
 	cached := make(chan bool, 8)
 	p.answer = onResult(func(r *repb.ExecuteResponse) { cached <- r.GetCachedResult() })
@@ -38,8 +40,8 @@ func TestTrust(t *testing.T) {
 // TestProperties: a service is told of the platform what the user says.
 func TestProperties(t *testing.T) {
 	e := startEngine(t)
-	dir := scratch(t)
-	write(t, dir, map[string]string{"a.c": "int a;\n"})
+	dir := harness.Scratch(t)
+	harness.Write(t, dir, map[string]string{"a.c": "int a;\n"})
 	for _, more := range []string{"", "properties = [\"OSFamily=linux\", \"pool=fast\"]\n"} {
 		c := newClient(t, strict(e.url())+more)
 		if r := c.compile(dir, "gcc", "-c", "a.c", "-o", "a.o"); r.code != 0 {

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/cachepot/cachepot/test/e2e/harness"
 )
 
 // engineVariable says, where it is "worker", that the tests run on a worker of ours.
@@ -25,7 +27,7 @@ func (e *engine) worker() *exec.Cmd {
 	if err := os.Chmod(e.dir, 0o755); err != nil { // jobs are another user's
 		e.t.Fatal(err)
 	}
-	write(e.t, e.dir, map[string]string{"worker.conf": "cache_dir = \"" + e.dir + "/cache\"\npublic_addr = \"" + e.address + "\"\n" +
+	harness.Write(e.t, e.dir, map[string]string{"worker.conf": "cache_dir = \"" + e.dir + "/cache\"\npublic_addr = \"" + e.address + "\"\n" +
 		"[client_auth]\ntype = \"DANGEROUSLY_INSECURE\"\n" +
 		"[builder]\ntype = \"overlay\"\nbuild_dir = \"" + e.dir + "/build\"\n"})
 	cmd := exec.Command(program, "worker", "--config", filepath.Join(e.dir, "worker.conf"))

@@ -16,6 +16,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/cachepot/cachepot/test/e2e/harness"
 )
 
 // bazelProgram is where scripts/install puts it.
@@ -116,7 +118,7 @@ func TestBazel(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	cert, key := certificate(t, b.dir)
+	cert, key := harness.Certificate(t, b.dir, "localhost", "127.0.0.1")
 	closed := start(t, "base = \"/usr\"\n[client_auth]\ntype = \"token\"\ntoken = \"t0ken\"\n[tls]\ncertificate = \""+cert+"\"\nkey = \""+key+"\"\n")
 	_, port, err := net.SplitHostPort(closed.address)
 	if err != nil {
