@@ -210,6 +210,16 @@ func (p *peerOf[M]) end() {
 	}
 }
 
+// converse sends what is queued while hear listens, until either has come to its end.
+func (p *peerOf[M]) converse(ctx context.Context, send func(*M) error, hear func()) error {
+	ctx, cancel := context.WithCancel(ctx)
+	go func() {
+		defer cancel()
+		hear()
+	}()
+	return p.pump(ctx, send)
+}
+
 // pump sends what is queued until the peer is taken for gone or ctx is done.
 func (p *peerOf[M]) pump(ctx context.Context, send func(*M) error) error {
 	for {

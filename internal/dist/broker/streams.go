@@ -44,13 +44,10 @@ func (b *Broker) Serve(stream grpc.BidiStreamingServer[distpb.FromWorker, distpb
 		return status.Error(codes.FailedPrecondition, err.Error())
 	}
 	b.log.Info("a worker is here", "address", w.Addr, "cpus", w.CPUs)
-	ctx, cancel := context.WithCancel(stream.Context())
-	go func() {
-		defer cancel()
+	err = p.converse(stream.Context(), stream.Send, func() {
 		defer func() { _ = recovered(recover(), nil, b.log, "Serve") }()
 		b.hearWorker(id, stream)
-	}()
-	err = p.pump(ctx, stream.Send)
+	})
 	b.mu.Lock()
 	delete(b.served, id)
 	b.mu.Unlock()
@@ -135,13 +132,10 @@ func (b *Broker) Lease(stream grpc.BidiStreamingServer[distpb.FromClient, distpb
 		return status.Error(codes.ResourceExhausted, err.Error())
 	}
 	b.log.Debug("a client is here", "from", from(stream.Context()))
-	ctx, cancel := context.WithCancel(stream.Context())
-	go func() {
-		defer cancel()
+	err = p.converse(stream.Context(), stream.Send, func() {
 		defer func() { _ = recovered(recover(), nil, b.log, "Lease") }()
 		b.hearClient(id, stream)
-	}()
-	err = p.pump(ctx, stream.Send)
+	})
 	b.mu.Lock()
 	delete(b.toldOf, id)
 	b.mu.Unlock()
