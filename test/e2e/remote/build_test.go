@@ -180,7 +180,7 @@ func crates() map[string]string {
 		"low/text.txt":    "hello",
 		"high/Cargo.toml": manifest("high", "[dependencies]\nlow = { path = \"../low\" }\n"),
 		"high/build.rs": "fn main() {\n    let out = std::env::var(\"OUT_DIR\").unwrap();\n" +
-			"    std::fs::harness.Write(format!(\"{out}/made.rs\"), \"pub fn made() -> u32 { 1 }\").unwrap();\n    println!(\"cargo:rerun-if-changed=build.rs\");\n}\n",
+			"    std::fs::write(format!(\"{out}/made.rs\"), \"pub fn made() -> u32 { 1 }\").unwrap();\n    println!(\"cargo:rerun-if-changed=build.rs\");\n}\n",
 		"high/src/lib.rs": "include!(concat!(env!(\"OUT_DIR\"), \"/made.rs\"));\npub fn high() -> u32 { made() + low::twice(4) }\n",
 		"mac/Cargo.toml":  manifest("mac", "[lib]\nproc-macro = true\n"),
 		"mac/src/lib.rs":  "#[proc_macro] pub fn five(_: proc_macro::TokenStream) -> proc_macro::TokenStream {\n    let dir = std::env::var(\"CARGO_MANIFEST_DIR\").unwrap() + \"/../mac\";\n    let more = if std::path::Path::new(&format!(\"{dir}/more\")).exists() { \"+ 100\" } else { \"\" };\n    (std::fs::read_to_string(dir + \"/text.txt\").unwrap() + more).parse().unwrap()\n}\n",
