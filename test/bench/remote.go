@@ -13,6 +13,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/cachepot/cachepot/test/e2e/harness"
 )
 
 // remoteCost is what one call costs the client when it is compiled by a service, beside
@@ -83,10 +85,6 @@ type service struct {
 
 // startService starts the service, which scripts/install check has fetched, with an empty store.
 func startService(b *bench) (*service, error) {
-	programs := filepath.Join(b.root, ".work", "engine")
-	if _, err := os.Stat(filepath.Join(programs, "buildbox-casd")); err != nil {
-		return nil, fmt.Errorf("%w; scripts/install check puts it there", err)
-	}
 	port, err := freePort()
 	if err != nil {
 		return nil, err
@@ -95,8 +93,11 @@ func startService(b *bench) (*service, error) {
 	if s.dir, err = os.MkdirTemp(b.work, "service-"); err != nil {
 		return nil, err
 	}
-	cmd := exec.Command(filepath.Join(programs, "buildbox-casd"), "--bind", s.address, "--buildbox-run", filepath.Join(programs, "buildbox-run"),
-		"--runner-arg=--staging-mode=copy-or-link", "--jobs", strconv.Itoa(b.jobs), "--quota-high", "4G", "--reserved", "1M", "--log-level", "error", filepath.Join(s.dir, "store"))
+	programs := filepath.Join(b.root, ".work", "engine")
+	cmd, err := harness.Casd(programs, s.address, filepath.Join(s.dir, "store"), b.jobs)
+	if err != nil {
+		return nil, errors.Join(err, os.RemoveAll(s.dir))
+	}
 	cmd.Env = append(slices.Clone(b.env), "PATH="+programs+":"+os.Getenv("PATH"))
 	return s, s.start(cmd)
 }

@@ -2,8 +2,6 @@ package cluster
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/cachepot/cachepot/test/e2e/harness"
@@ -25,15 +23,11 @@ func cProject(n int) map[string]string {
 }
 
 // makeIn builds the project with CC and CXX behind prefix.
-func makeIn(t *testing.T, dir string, env []string, jobs int, prefix string) (map[string]string, result) {
+func makeIn(t *testing.T, dir string, env []string, jobs int, prefix string) (map[string]string, harness.Ended) {
 	t.Helper()
-	for name := range products(t, dir, ".o", ".d") {
-		if err := os.Remove(filepath.Join(dir, name)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	r := run(t, dir, env, "make", fmt.Sprintf("-j%d", jobs), "CC="+prefix+"gcc", "CXX="+prefix+"g++")
-	return products(t, dir, ".o", ".d"), r
+	clean(t, dir)
+	r := harness.Command(t, dir, env, "make", fmt.Sprintf("-j%d", jobs), "CC="+prefix+"gcc", "CXX="+prefix+"g++")
+	return harness.Built(t, dir, isProduct), r
 }
 
 // TestEngine: the scheduler works with workers that are no cachepot's.
@@ -46,19 +40,19 @@ func TestEngine(t *testing.T) {
 	c := newClient(t, bookClient(t, s.url()), strict)
 	bare, plain := makeIn(t, dir, c.Env, 4, "")
 	got, r := makeIn(t, dir, c.Env, 4, c.Wrapper+" ")
-	if r.code != 0 {
-		t.Fatalf("status %d: %s", r.code, r.stderr)
+	if r.Code != 0 {
+		t.Fatalf("status %d: %s", r.Code, r.Stderr)
 	}
-	same(t, "first build", bare, got)
-	if len(r.stderr) != len(plain.stderr) {
-		t.Errorf("messages\n%s\nwant\n%s", r.stderr, plain.stderr)
+	harness.SameFiles(t, "first build", bare, got)
+	if len(r.Stderr) != len(plain.Stderr) {
+		t.Errorf("messages\n%s\nwant\n%s", r.Stderr, plain.Stderr)
 	}
-	n := c.counters()
+	n := c.Counters()
 	if a, b := n.DistCompiles[first.address], n.DistCompiles[second.address]; a+b != 13 || a == 0 || b == 0 || n.DistErrors != 0 {
 		t.Errorf("%d and %d compiles, %d errors; want 13 on both and none", a, b, n.DistErrors)
 	}
 	out, err := c.Admin("--dist-status")
-	workers, cpus, busy, perr := parseStatus(out, s.url())
+	workers, cpus, busy, perr := harness.ParseStatus(out, s.url())
 	if err != nil || perr != nil || workers != 2 || cpus != 4 || busy != 0 {
 		t.Errorf("%s, %v, %v", out, err, perr)
 	}

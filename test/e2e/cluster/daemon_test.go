@@ -20,12 +20,12 @@ func TestDaemon(t *testing.T) {
 	state := harness.Scratch(t)
 	env := append(os.Environ(), "XDG_STATE_HOME="+state, "CACHEPOT_NO_DAEMON=", "RUST_LOG=trace", "JOURNAL_STREAM=")
 	address := harness.FreeAddress(t)
-	conf := newServer(t, "scheduler", bookScheduler(t, address)).conf
-	command := func(conf string) result {
-		return run(t, "/", env, dist(t), "scheduler", "--config", conf)
+	conf := newServer(t, "scheduler", bookScheduler(t, address)).Conf
+	command := func(conf string) harness.Ended {
+		return harness.Command(t, "/", env, dist(t), "scheduler", "--config", conf)
 	}
-	if r := command(conf); r.code != 0 || r.stdout+r.stderr != "" {
-		t.Fatalf("status %d: %s%s", r.code, r.stdout, r.stderr)
+	if r := command(conf); r.Code != 0 || r.Stdout+r.Stderr != "" {
+		t.Fatalf("status %d: %s%s", r.Code, r.Stdout, r.Stderr)
 	}
 	s := &scheduler{address: address}
 	if _, _, _, err := s.httpStatus(); err != nil {
@@ -47,13 +47,13 @@ func TestDaemon(t *testing.T) {
 	}
 	_, port, _ := strings.Cut(address, ":")
 	log := filepath.Join(state, "cachepot", "scheduler-"+port+".log")
-	if text, err := os.ReadFile(log); err != nil || !strings.Contains(string(text), "the scheduler listens") || strings.Contains(string(text), "my client token") || strings.Contains(string(text), secretKey) {
+	if text, err := os.ReadFile(log); err != nil || !strings.Contains(string(text), "the scheduler listens") || strings.Contains(string(text), "my client token") || strings.Contains(string(text), harness.BookKey) {
 		t.Errorf("%v; its log says\n%s", err, text)
 	}
-	second := newServer(t, "scheduler", bookScheduler(t, address)).conf
-	exposed := newServer(t, "scheduler", bookScheduler(t, "0.0.0.0:"+port)).conf
-	insecure := newServer(t, "scheduler", "public_addr = \"0.0.0.0:"+port+"\"\n[client_auth]\ntype = \"DANGEROUSLY_INSECURE\"\n[worker_auth]\ntype = \"DANGEROUSLY_INSECURE\"\n").conf
-	wrong := newServer(t, "scheduler", "public_adr = \"127.0.0.1:1\"\n").conf
+	second := newServer(t, "scheduler", bookScheduler(t, address)).Conf
+	exposed := newServer(t, "scheduler", bookScheduler(t, "0.0.0.0:"+port)).Conf
+	insecure := newServer(t, "scheduler", "public_addr = \"0.0.0.0:"+port+"\"\n[client_auth]\ntype = \"DANGEROUSLY_INSECURE\"\n[worker_auth]\ntype = \"DANGEROUSLY_INSECURE\"\n").Conf
+	wrong := newServer(t, "scheduler", "public_adr = \"127.0.0.1:1\"\n").Conf
 	for conf, want := range map[string]string{
 		second:       "address already in use",
 		exposed:      ":2:15: public_addr: can be reached from other machines, so it needs tls.certificate and tls.key",
@@ -61,8 +61,8 @@ func TestDaemon(t *testing.T) {
 		wrong:        ":1:1: public_adr: unknown key, perhaps public_addr is meant",
 		conf + "-no": "no such file",
 	} {
-		if r := command(conf); r.code != 2 || r.stdout != "" || !strings.Contains(r.stderr, want) || !strings.HasPrefix(r.stderr, "cachepot-dist: error: ") {
-			t.Errorf("status %d: %s%s; want %s", r.code, r.stdout, r.stderr, want)
+		if r := command(conf); r.Code != 2 || r.Stdout != "" || !strings.Contains(r.Stderr, want) || !strings.HasPrefix(r.Stderr, "cachepot-dist: error: ") {
+			t.Errorf("status %d: %s%s; want %s", r.Code, r.Stdout, r.Stderr, want)
 		}
 	}
 	if err := syscall.Kill(pid, syscall.SIGTERM); err != nil {

@@ -4,9 +4,7 @@ import (
 	"bytes"
 	"context"
 	"log/slog"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"syscall"
 	"testing"
 
@@ -38,7 +36,7 @@ func startEngine(t *testing.T, s *scheduler, slots int) *engine {
 		defer close(done)
 		register.New(register.Config{
 			Scheduler: reach.Config{URL: s.url(), Token: workerToken(t, e.address), Agent: "test"},
-			Address:   e.address, CPUs: slots, Log: slog.New(slog.NewTextHandler(s.log, nil)),
+			Address:   e.address, CPUs: slots, Log: slog.New(slog.NewTextHandler(&s.Log, nil)),
 		}).Run(ctx)
 	}()
 	t.Cleanup(func() {
@@ -54,24 +52,17 @@ func startEngine(t *testing.T, s *scheduler, slots int) *engine {
 
 func (e *engine) start() {
 	e.t.Helper()
-	dir, err := filepath.Abs(engineDir)
-	if err != nil {
+	var err error
+	if e.cmd, err = harness.Casd(engineDir, e.address, e.dir, 2); err != nil {
 		e.t.Fatal(err)
 	}
-	program := filepath.Join(dir, "buildbox-casd")
-	if _, err := os.Stat(program); err != nil {
-		e.t.Fatalf("%v; scripts/install check puts it there", err)
-	}
-	e.cmd = exec.Command(program, "--bind", e.address, "--buildbox-run", filepath.Join(dir, "buildbox-run"),
-		"--runner-arg=--staging-mode=copy-or-link", "--jobs", "2", "--quota-high", "4G", "--reserved", "1M", "--log-level", "warning", e.dir)
-	e.cmd.Env = append(os.Environ(), "PATH="+dir+":"+os.Getenv("PATH"))
 	e.cmd.Stdout, e.cmd.Stderr = &e.log, &e.log
 	e.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	if err := e.cmd.Start(); err != nil {
 		e.t.Fatal(err)
 	}
 	if !harness.Listens(e.address) {
-		e.t.Fatalf("%s does not listen", program)
+		e.t.Fatalf("%s does not listen", e.cmd.Path)
 	}
 }
 

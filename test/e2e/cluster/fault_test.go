@@ -30,14 +30,14 @@ func TestFaults(t *testing.T) {
 	dir := harness.Scratch(t)
 	harness.Write(t, dir, cProject(9))
 	round := 0
-	build := func(c *client, what string, fault func()) {
+	build := func(c *harness.Client, what string, fault func()) {
 		t.Helper()
 		round++
 		harness.Write(t, dir, map[string]string{"inc/a.h": fmt.Sprintf("#include <stdio.h>\n#define N %d\n", round)})
 		bare, plain := makeIn(t, dir, c.Env, 2, "")
 		type made struct {
 			files map[string]string
-			r     result
+			r     harness.Ended
 		}
 		done := make(chan made, 1)
 		go func() {
@@ -49,10 +49,10 @@ func TestFaults(t *testing.T) {
 			fault()
 		}
 		got := <-done
-		if got.r.code != 0 || len(got.r.stderr) != len(plain.stderr) {
-			t.Errorf("%s: status %d: %s", what, got.r.code, got.r.stderr)
+		if got.r.Code != 0 || len(got.r.Stderr) != len(plain.Stderr) {
+			t.Errorf("%s: status %d: %s", what, got.r.Code, got.r.Stderr)
 		}
-		same(t, what, bare, got.files)
+		harness.SameFiles(t, what, bare, got.files)
 	}
 	// healed waits until jobs run on the workers again.
 	n := 0
@@ -61,11 +61,11 @@ func TestFaults(t *testing.T) {
 		for end := time.Now().Add(40 * time.Second); ; time.Sleep(200 * time.Millisecond) {
 			n++
 			harness.Write(t, dir, map[string]string{"probe.c": fmt.Sprintf("int probe = %d;\n", n)})
-			before := c.counters()
-			if r := run(t, dir, c.Env, c.Wrapper, "gcc", "-c", "probe.c", "-o", "probe.obj"); r.code != 0 {
-				t.Fatalf("status %d: %s", r.code, r.stderr)
+			before := c.Counters()
+			if r := harness.Command(t, dir, c.Env, c.Wrapper, "gcc", "-c", "probe.c", "-o", "probe.obj"); r.Code != 0 {
+				t.Fatalf("status %d: %s", r.Code, r.Stderr)
 			}
-			if after := c.counters(); after.DistErrors == before.DistErrors {
+			if after := c.Counters(); after.DistErrors == before.DistErrors {
 				return
 			} else if time.Now().After(end) {
 				t.Fatalf("compiles do not go to the workers again: %+v", after.DistFailures)
@@ -78,13 +78,13 @@ func TestFaults(t *testing.T) {
 		what   string
 		do, un func()
 	}{
-		{"the scheduler is killed", s.kill, func() { s.start() }},
-		{"the scheduler is started again", func() { s.kill(); s.start() }, func() {}},
+		{"the scheduler is killed", s.Kill, func() { s.start() }},
+		{"the scheduler is started again", func() { s.Kill(); s.start() }, func() {}},
 		{"the scheduler is stopped", func() { s.signal(syscall.SIGSTOP) }, func() { s.signal(syscall.SIGCONT) }},
-		{"a worker is killed", w.kill, func() { w.start() }},
-		{"a worker is started again", func() { w.kill(); w.start() }, func() {}},
+		{"a worker is killed", w.Kill, func() { w.start() }},
+		{"a worker is started again", func() { w.Kill(); w.start() }, func() {}},
 		{"a worker is stopped", func() { w.signal(syscall.SIGSTOP) }, func() { w.signal(syscall.SIGCONT) }},
-		{"all workers are killed", func() { w.kill(); workers[1].kill() }, func() { w.start(); workers[1].start() }},
+		{"all workers are killed", func() { w.Kill(); workers[1].Kill() }, func() { w.start(); workers[1].start() }},
 	} {
 		build(c, f.what, f.do)
 		f.un()
@@ -93,8 +93,8 @@ func TestFaults(t *testing.T) {
 	s.await(2)
 	// Where nothing may be compiled at home, nothing is, as long as there is somebody to try
 	// next.
-	build(never, "the scheduler is started again, nothing at home", func() { s.kill(); s.start() })
-	build(never, "a worker is killed, nothing at home", w.kill)
+	build(never, "the scheduler is started again, nothing at home", func() { s.Kill(); s.start() })
+	build(never, "a worker is killed, nothing at home", w.Kill)
 	if _, _, n, err := s.status(); err != nil || n != 0 {
 		t.Errorf("%d leases are in use, %v", n, err)
 	}

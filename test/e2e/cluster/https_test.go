@@ -39,7 +39,7 @@ func startNginx(t *testing.T, s *scheduler) (p *os.Process, url, ca string) {
 		_ = cmd.Wait()
 		if t.Failed() {
 			log, _ := os.ReadFile(filepath.Join(dir, "log"))
-			t.Logf("nginx says:\n%s%s", out.String(), tail(string(log)))
+			t.Logf("nginx says:\n%s%s", out.String(), harness.Tail(string(log)))
 		}
 	})
 	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
@@ -85,11 +85,11 @@ func TestNginx(t *testing.T) {
 		_ = nginx.Signal(syscall.SIGHUP)
 	}()
 	got, r := makeIn(t, dir, c.Env, 2, c.Wrapper+" ")
-	if r.code != 0 {
-		t.Fatalf("status %d: %s", r.code, r.stderr)
+	if r.Code != 0 {
+		t.Fatalf("status %d: %s", r.Code, r.Stderr)
 	}
-	same(t, "through nginx", bare, got)
-	if n := c.counters(); n.DistCompiles[w.address] != 6 {
+	harness.SameFiles(t, "through nginx", bare, got)
+	if n := c.Counters(); n.DistCompiles[w.address] != 6 {
 		t.Errorf("%d compiles there, want 6; %v", n.DistCompiles[w.address], n.DistFailures)
 	}
 	if out, err := c.Admin("--dist-status"); err != nil || !strings.HasPrefix(out, `{"SchedulerStatus":["`+url+`",`) {
@@ -117,8 +117,8 @@ func TestOwnTLS(t *testing.T) {
 	dir := harness.Scratch(t)
 	harness.Write(t, dir, map[string]string{"a.c": "int a;\n"})
 	c := newClient(t, withCA(bookClient(t, s.url()), cert), strict)
-	if r := run(t, dir, c.Env, c.Wrapper, "gcc", "-c", "a.c"); r.code != 0 || c.counters().DistCompiles[w.address] != 1 {
-		t.Errorf("status %d: %s", r.code, r.stderr)
+	if r := harness.Command(t, dir, c.Env, c.Wrapper, "gcc", "-c", "a.c"); r.Code != 0 || c.Counters().DistCompiles[w.address] != 1 {
+		t.Errorf("status %d: %s", r.Code, r.Stderr)
 	}
 	// Whoever does not know the certificate, or has another token, compiles at home, and is told
 	// why when asked.
@@ -127,8 +127,8 @@ func TestOwnTLS(t *testing.T) {
 		strings.Replace(withCA(bookClient(t, s.url()), cert), "my client token", "another token", 1): "",
 	} {
 		other := newClient(t, conf)
-		if r := run(t, dir, other.Env, other.Wrapper, "gcc", "-c", "a.c"); r.code != 0 || r.stderr != "" || other.counters().DistErrors != 1 {
-			t.Errorf("status %d: %s; %v", r.code, r.stderr, other.counters().DistFailures)
+		if r := harness.Command(t, dir, other.Env, other.Wrapper, "gcc", "-c", "a.c"); r.Code != 0 || r.Stderr != "" || other.Counters().DistErrors != 1 {
+			t.Errorf("status %d: %s; %v", r.Code, r.Stderr, other.Counters().DistFailures)
 		}
 		if out, err := other.Admin("--dist-status"); err != nil || !strings.Contains(out, want) {
 			t.Errorf("%s, %v", out, err)

@@ -1,11 +1,9 @@
 package cluster
 
 import (
+	"errors"
 	"fmt"
 	"os"
-	"os/exec"
-	"path/filepath"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -13,77 +11,11 @@ import (
 	"github.com/cachepot/cachepot/test/e2e/harness"
 )
 
-// network is hosts that see each other by a bridge, each a network namespace.
-type network struct {
-	t    *testing.T
-	name string // the names of all begin so
-}
-
-func (n *network) ip(args ...string) {
-	n.t.Helper()
-	if out, err := exec.Command("ip", args...).CombinedOutput(); err != nil {
-		n.t.Fatalf("ip %s: %v: %s", strings.Join(args, " "), err, out)
-	}
-}
-
-func newNetwork(t *testing.T) *network {
-	t.Helper()
-	n := &network{t: t, name: fmt.Sprintf("cl%d", os.Getpid())}
-	n.ip("netns", "add", n.name)
-	t.Cleanup(func() { n.ip("netns", "del", n.name) })
-	n.ip("-n", n.name, "link", "add", "bridge", "type", "bridge")
-	n.ip("-n", n.name, "link", "set", "bridge", "up")
-	return n
-}
-
-// host is a machine with an address.
-type host struct {
-	n       *network
-	name    string
-	address string
-}
-
-// newHost makes the host with a number, from 1 to 254.
-func (n *network) newHost(number int) *host {
-	n.t.Helper()
-	h := &host{n, fmt.Sprintf("%s-%d", n.name, number), fmt.Sprintf("10.99.0.%d", number)}
-	n.ip("netns", "add", h.name)
-	n.t.Cleanup(func() { n.ip("netns", "del", h.name) })
-	port := fmt.Sprint("port", number)
-	n.ip("-n", n.name, "link", "add", port, "type", "veth", "peer", "name", "eth0", "netns", h.name)
-	n.ip("-n", n.name, "link", "set", port, "master", "bridge", "up")
-	n.ip("-n", h.name, "addr", "add", h.address+"/24", "dev", "eth0")
-	n.ip("-n", h.name, "link", "set", "eth0", "up")
-	n.ip("-n", h.name, "link", "set", "lo", "up")
-	return h
-}
-
-// in returns a command line that runs argv on the host. Its files are everybody's: another
-// mount namespace would be a container's.
-func (h *host) in(argv ...string) []string {
-	return append([]string{"nsenter", "--net=/run/netns/" + h.name}, argv...)
-}
-
-// cut drops what h sends to other, and returns what ends that.
-func (h *host) cut(other *host) (heal func()) {
-	h.n.t.Helper()
-	nft := func(args ...string) {
-		h.n.t.Helper()
-		argv := h.in(append([]string{"nft"}, args...)...)
-		if out, err := exec.Command(argv[0], argv[1:]...).CombinedOutput(); err != nil {
-			h.n.t.Fatalf("%v: %v: %s", argv, err, out)
-		}
-	}
-	nft("add", "table", "ip", "cut")
-	nft("add", "chain", "ip", "cut", "out", "{ type filter hook output priority 0; }")
-	nft("add", "rule", "ip", "cut", "out", "ip", "daddr", other.address, "drop")
-	return func() { nft("delete", "table", "ip", "cut") }
-}
-
 // user is a client on a host, with a project of its own.
 type user struct {
-	*client
-	host *host
+	*harness.Client
+	t    *testing.T
+	host *harness.Host
 	dir  string
 }
 
@@ -92,54 +24,43 @@ type user struct {
 func (u *user) build(what string, round int, env ...string) {
 	u.t.Helper()
 	harness.Write(u.t, u.dir, map[string]string{"inc/a.h": fmt.Sprintf("#include <stdio.h>\n#define N %d\n", round)})
-	make := func(prefix string) (map[string]string, result) {
-		for name := range products(u.t, u.dir, ".o", ".d") {
-			if err := os.Remove(filepath.Join(u.dir, name)); err != nil {
-				u.t.Error(err)
-			}
-		}
-		r := run(u.t, u.dir, append(u.Env[:len(u.Env):len(u.Env)], env...), u.host.in("make", "-j4", "CC="+prefix+"gcc", "CXX="+prefix+"g++")...)
-		return products(u.t, u.dir, ".o", ".d"), r
+	make := func(prefix string) (map[string]string, harness.Ended) {
+		clean(u.t, u.dir)
+		r := harness.Command(u.t, u.dir, append(u.Env[:len(u.Env):len(u.Env)], env...), u.host.In("make", "-j4", "CC="+prefix+"gcc", "CXX="+prefix+"g++")...)
+		return harness.Built(u.t, u.dir, isProduct), r
 	}
 	bare, plain := make("")
 	got, r := make(u.Wrapper + " ")
-	if r.code != 0 || len(r.stderr) != len(plain.stderr) {
-		u.t.Errorf("%s, %s: status %d: %s", what, u.host.address, r.code, r.stderr)
+	if r.Code != 0 || len(r.Stderr) != len(plain.Stderr) {
+		u.t.Errorf("%s, %s: status %d: %s", what, u.host.Address, r.Code, r.Stderr)
 	}
-	same(u.t, what, bare, got)
+	harness.SameFiles(u.t, what, bare, got)
 }
 
 // TestNetwork: on hosts of their own, two clients build on three workers at the same time, and
 // nothing runs at home. Cut one way or the other between any two of them, builds end as bare ones
 // do, and when the cut has healed compiles go to the workers again.
 func TestNetwork(t *testing.T) {
-	n := newNetwork(t)
-	sh := n.newHost(1)
-	s := &scheduler{address: sh.address + ":10600", scheme: "https", host: sh}
-	cert, key := harness.Certificate(t, harness.Scratch(t), sh.address)
-	s.ca = cert
-	s.server = newServer(t, "scheduler", strings.Replace(bookScheduler(t, s.address), s.address, "https://"+s.address, 1)+
-		"\n[tls]\ncertificate = \""+cert+"\"\nkey = \""+key+"\"\n")
-	s.server.host = sh
-	s.start()
-	s.await(0)
-	var workers []*worker
-	for i := range 3 {
-		h := n.newHost(11 + i)
-		w := &worker{address: h.address + ":10501"}
-		dir := harness.Scratch(t)
-		if err := os.Chmod(dir, 0o755); err != nil {
-			t.Fatal(err)
-		}
-		w.server = newServer(t, "worker", "scheduler_ca = \""+cert+"\"\n"+bookWorker(t, w.address, s.url(), workerToken(t, w.address), dir))
-		w.server.host = h
-		w.start()
-		workers = append(workers, w)
+	dir := harness.Scratch(t)
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
 	}
-	s.await(3)
+	cluster, err := harness.StartCluster(dist(t), chapter, dir, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { endCluster(t, cluster) })
+	conf, err := cluster.ClientConf()
+	if err != nil {
+		t.Fatal(err)
+	}
 	var users []*user
 	for i := range 2 {
-		u := &user{newClient(t, withCA(bookClient(t, s.url()), cert)), n.newHost(21 + i), harness.Scratch(t)}
+		h, err := cluster.Network.Host(21 + i)
+		if err != nil {
+			t.Fatal(err)
+		}
+		u := &user{newClient(t, conf), t, h, harness.Scratch(t)}
 		harness.Write(t, u.dir, cProject(5+i)) // not the same: one's work would be the other's hit
 		users = append(users, u)
 	}
@@ -156,7 +77,7 @@ func TestNetwork(t *testing.T) {
 	both("all is well", strict)
 	by := map[string]uint64{}
 	for i, u := range users {
-		c := u.counters()
+		c := u.Counters()
 		for w, k := range c.DistCompiles {
 			by[w] += k
 		}
@@ -172,25 +93,42 @@ func TestNetwork(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	one := users[0].host
+	one, scheduler, workers := users[0].host, cluster.Scheduler.Host, cluster.Workers
 	for _, cut := range []struct {
 		what     string
-		from, to *host
+		from, to *harness.Host
 	}{
-		{"a worker does not reach the scheduler", workers[0].server.host, sh},
-		{"the scheduler does not reach a worker", sh, workers[0].server.host},
-		{"a client does not reach a worker", one, workers[1].server.host},
-		{"a worker does not reach a client", workers[1].server.host, one},
-		{"a client does not reach the scheduler", one, sh},
-		{"the scheduler does not reach a client", sh, one},
+		{"a worker does not reach the scheduler", workers[0].Host, scheduler},
+		{"the scheduler does not reach a worker", scheduler, workers[0].Host},
+		{"a client does not reach a worker", one, workers[1].Host},
+		{"a worker does not reach a client", workers[1].Host, one},
+		{"a client does not reach the scheduler", one, scheduler},
+		{"the scheduler does not reach a client", scheduler, one},
 	} {
-		heal := cut.from.cut(cut.to)
+		heal, err := cut.from.Cut(cut.to)
+		if err != nil {
+			t.Fatal(err)
+		}
 		start := time.Now()
 		both(cut.what)
 		t.Logf("%s: %v", cut.what, time.Since(start).Round(time.Second))
-		heal()
-		s.await(3)
+		if err := errors.Join(heal(), cluster.Await(3)); err != nil {
+			t.Fatal(err)
+		}
 		healed(t, users[0], &round)
+	}
+}
+
+// endCluster ends a cluster, and shows what its servers said where the test failed.
+func endCluster(t *testing.T, c *harness.Cluster) {
+	for _, s := range append(c.Workers, c.Scheduler) {
+		s.Kill()
+		if t.Failed() {
+			t.Logf("%s says:\n%s", s.Conf, harness.Tail(s.Log.String()))
+		}
+	}
+	if err := c.Close(); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -200,11 +138,11 @@ func healed(t *testing.T, u *user, round *int) {
 	for end := time.Now().Add(40 * time.Second); ; time.Sleep(200 * time.Millisecond) {
 		*round++
 		harness.Write(t, u.dir, map[string]string{"probe.c": fmt.Sprintf("int probe = %d;\n", *round)})
-		before := u.counters()
-		if r := run(t, u.dir, u.Env, u.host.in(u.Wrapper, "gcc", "-c", "probe.c", "-o", "probe.obj")...); r.code != 0 {
-			t.Fatalf("status %d: %s", r.code, r.stderr)
+		before := u.Counters()
+		if r := harness.Command(t, u.dir, u.Env, u.host.In(u.Wrapper, "gcc", "-c", "probe.c", "-o", "probe.obj")...); r.Code != 0 {
+			t.Fatalf("status %d: %s", r.Code, r.Stderr)
 		}
-		if after := u.counters(); after.DistErrors == before.DistErrors {
+		if after := u.Counters(); after.DistErrors == before.DistErrors {
 			return
 		} else if time.Now().After(end) {
 			t.Fatalf("compiles do not go to the workers again: %+v", after.DistFailures)

@@ -39,22 +39,22 @@ func TestQuickStart(t *testing.T) {
 	c := newClient(t, bookClient(t, s.url()), strict)
 	bare, plain := makeIn(t, dir, c.Env, 2, "")
 	got, r := makeIn(t, dir, c.Env, 2, c.Wrapper+" ")
-	if r.code != 0 {
-		t.Fatalf("status %d: %s", r.code, r.stderr)
+	if r.Code != 0 {
+		t.Fatalf("status %d: %s", r.Code, r.Stderr)
 	}
-	same(t, "first build", bare, got)
-	if len(r.stderr) != len(plain.stderr) {
-		t.Errorf("messages\n%s\nwant\n%s", r.stderr, plain.stderr)
+	harness.SameFiles(t, "first build", bare, got)
+	if len(r.Stderr) != len(plain.Stderr) {
+		t.Errorf("messages\n%s\nwant\n%s", r.Stderr, plain.Stderr)
 	}
-	if n := c.counters(); n.DistCompiles[w.address] != 7 || n.DistErrors != 0 || len(n.DistLocal) != 0 {
+	if n := c.Counters(); n.DistCompiles[w.address] != 7 || n.DistErrors != 0 || len(n.DistLocal) != 0 {
 		t.Errorf("%d compiles there, %d errors, local %v; want 7 there", n.DistCompiles[w.address], n.DistErrors, n.DistLocal)
 	}
 	out, err := c.Admin("--dist-status")
-	workers, cpus, busy, perr := parseStatus(out, s.url())
+	workers, cpus, busy, perr := harness.ParseStatus(out, s.url())
 	if err != nil || perr != nil || workers != 1 || cpus < 1 || busy != 0 {
 		t.Errorf("%s, %v, %v", out, err, perr)
 	}
-	own, err := exec.Command(dist(t), "status", "--config", s.conf).Output()
+	own, err := exec.Command(dist(t), "status", "--config", s.Conf).Output()
 	if err != nil || string(own) != out {
 		t.Errorf("cachepot-dist status prints %s, and cachepot --dist-status %s", own, out)
 	}
@@ -62,11 +62,11 @@ func TestQuickStart(t *testing.T) {
 	cargo := cargoProject(t)
 	bareRun := cargoBuild(t, cargo, c.Env)
 	cleanCargo(t, cargo)
-	before := c.counters()
+	before := c.Counters()
 	if through := cargoBuild(t, cargo, append(c.Env, "RUSTC_WRAPPER="+c.Wrapper)); through != bareRun {
 		t.Errorf("the program prints %q, and %q when built here", through, bareRun)
 	}
-	after := c.counters()
+	after := c.Counters()
 	if n := after.DistCompiles[w.address] - before.DistCompiles[w.address]; n < 4 || after.DistErrors != 0 {
 		t.Errorf("%d compiles of the cargo project there, %d errors, local %v; want at least 4", n, after.DistErrors, after.DistLocal)
 	}
@@ -92,10 +92,10 @@ func cargoProject(t *testing.T) string {
 // cargoBuild builds the project, and returns what its program prints.
 func cargoBuild(t *testing.T, dir string, env []string) string {
 	t.Helper()
-	if r := run(t, dir, env, "cargo", "build", "--offline", "-q", "-j2"); r.code != 0 {
-		t.Fatalf("cargo: status %d: %s", r.code, r.stderr)
+	if r := harness.Command(t, dir, env, "cargo", "build", "--offline", "-q", "-j2"); r.Code != 0 {
+		t.Fatalf("cargo: status %d: %s", r.Code, r.Stderr)
 	}
-	return run(t, dir, env, filepath.Join(dir, "target/debug/app")).stdout
+	return harness.Command(t, dir, env, filepath.Join(dir, "target/debug/app")).Stdout
 }
 
 func cleanCargo(t *testing.T, dir string) {

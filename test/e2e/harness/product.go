@@ -1,7 +1,7 @@
 // Package harness runs the product's programs in end-to-end tests: it builds
 // them, gives each test a coordinator with directories of its own, and compares
 // what a command leaves behind with and without the wrapper. Only tests below
-// test/e2e import it.
+// test/e2e and test/bench import it.
 package harness
 
 import (

@@ -33,7 +33,7 @@ func isBuilt(name string) bool { return strings.HasSuffix(name, ".o") || strings
 // clean removes what was built.
 func clean(t *testing.T, dir string) {
 	t.Helper()
-	for name := range built(t, dir, isBuilt) {
+	for name := range harness.Built(t, dir, isBuilt) {
 		if err := os.Remove(filepath.Join(dir, name)); err != nil {
 			t.Fatal(err)
 		}
@@ -41,11 +41,11 @@ func clean(t *testing.T, dir string) {
 }
 
 // makeIn builds the project with CC and CXX behind prefix.
-func makeIn(t *testing.T, dir string, env []string, prefix string) (map[string]string, result) {
+func makeIn(t *testing.T, dir string, env []string, prefix string) (map[string]string, harness.Ended) {
 	t.Helper()
 	clean(t, dir)
-	r := run(t, dir, env, "make", "-j2", "CC="+prefix+"gcc", "CXX="+prefix+"g++")
-	return built(t, dir, isBuilt), r
+	r := harness.Command(t, dir, env, "make", "-j2", "CC="+prefix+"gcc", "CXX="+prefix+"g++")
+	return harness.Built(t, dir, isBuilt), r
 }
 
 // before returns what is put before a compiler that makes in the project dir what cachepot
@@ -72,14 +72,14 @@ func TestC(t *testing.T) {
 	mapped := before(t, dir)
 	bare, plain := makeIn(t, dir, first.Env, mapped)
 	got, r := makeIn(t, dir, first.Env, first.Wrapper+" ")
-	same(t, "first build", bare, got)
-	if r.code != 0 || messages(r) != messages(plain) {
-		t.Errorf("status %d, messages\n%s\nwant\n%s", r.code, r.stderr, plain.stderr)
+	harness.SameFiles(t, "first build", bare, got)
+	if r.Code != 0 || messages(r) != messages(plain) {
+		t.Errorf("status %d, messages\n%s\nwant\n%s", r.Code, r.Stderr, plain.Stderr)
 	}
 	first.want(3, 1)
 	again, _ := makeIn(t, dir, first.Env, first.Wrapper+" ")
-	same(t, "second build", bare, again)
-	counted := first.counters()
+	harness.SameFiles(t, "second build", bare, again)
+	counted := first.Counters()
 	if hits := counted.CacheHits.Total(); hits != 4 {
 		t.Errorf("%d hits in the second build, want 4", hits)
 	}
@@ -90,19 +90,19 @@ func TestC(t *testing.T) {
 	strictly := append(first.Env[:len(first.Env):len(first.Env)], "CACHEPOT_DIST_FALLBACK=fail")
 	stop(t, first)
 	got, r = makeIn(t, dir, strictly, first.Wrapper+" ")
-	if r.code != 0 {
-		t.Fatalf("after a change: %s", r.stderr)
+	if r.Code != 0 {
+		t.Fatalf("after a change: %s", r.Stderr)
 	}
-	same(t, "after a change", bare, got)
+	harness.SameFiles(t, "after a change", bare, got)
 
 	harness.Write(t, dir, map[string]string{"src/d.S": "#include \"../src/local.h\"\n.text\n.globl d\nd:\n .long LOCAL\n"})
 	second := newClient(t, strict(e.url()))
 	bare, _ = makeIn(t, dir, second.Env, mapped)
 	got, r = makeIn(t, dir, second.Env, second.Wrapper+" ")
-	if r.code != 0 {
-		t.Fatalf("second client: %s", r.stderr)
+	if r.Code != 0 {
+		t.Fatalf("second client: %s", r.Stderr)
 	}
-	same(t, "second client", bare, got)
+	harness.SameFiles(t, "second client", bare, got)
 	second.want(4, 0)
 	second.verify()
 }
@@ -115,19 +115,19 @@ func TestClang(t *testing.T) {
 	files["src/d.S"] = strings.Replace(files["src/d.S"], ".incbin \"src/d.bin\"\n", "", 1)
 	harness.Write(t, dir, files)
 	c := newClient(t, strict(e.url()))
-	clang := func(prefix string) (map[string]string, result) {
+	clang := func(prefix string) (map[string]string, harness.Ended) {
 		clean(t, dir)
-		r := run(t, dir, c.Env, "make", "-j2", "CC="+prefix+"clang", "CXX="+prefix+"clang++")
-		return built(t, dir, isBuilt), r
+		r := harness.Command(t, dir, c.Env, "make", "-j2", "CC="+prefix+"clang", "CXX="+prefix+"clang++")
+		return harness.Built(t, dir, isBuilt), r
 	}
 	mapped := before(t, dir)
 	for i, header := range []string{files["inc/a.h"], "#include <stdio.h>\n#include <limits.h>\n#define N 5\n"} {
 		harness.Write(t, dir, map[string]string{"inc/a.h": header})
 		bare, plain := clang(mapped)
 		got, r := clang(c.Wrapper + " ")
-		same(t, "build", bare, got)
-		if r.code != 0 || r.stderr != plain.stderr {
-			t.Errorf("status %d, messages\n%s\nwant\n%s", r.code, r.stderr, plain.stderr)
+		harness.SameFiles(t, "build", bare, got)
+		if r.Code != 0 || r.Stderr != plain.Stderr {
+			t.Errorf("status %d, messages\n%s\nwant\n%s", r.Code, r.Stderr, plain.Stderr)
 		}
 		c.want([]uint64{4, 6}[i], 0)
 	}
@@ -145,10 +145,10 @@ func TestMessages(t *testing.T) {
 			c := newClient(t, strict(e.url()))
 			argv := []string{compiler, "-Wall", "-c", "a.c", "-o", "a.o"}
 			env := []string{"PATH=" + os.Getenv("PATH"), language}
-			want := run(t, dir, env, argv...)
+			want := harness.Command(t, dir, env, argv...)
 			c.Env = append(c.Env, language) // the last of a name counts
-			if got := c.compile(dir, argv...); got.stderr != want.stderr || !strings.Contains(got.stderr, "unused") {
-				t.Errorf("%s, %s:\n%s\nwant\n%s", language, compiler, got.stderr, want.stderr)
+			if got := c.Compile(dir, argv...); got.Stderr != want.Stderr || !strings.Contains(got.Stderr, "unused") {
+				t.Errorf("%s, %s:\n%s\nwant\n%s", language, compiler, got.Stderr, want.Stderr)
 			}
 			c.want(1, 0)
 		}
@@ -164,7 +164,7 @@ func stop(t *testing.T, c *client) {
 }
 
 // messages returns what compilers printed, without make's own echo.
-func messages(r result) string { return r.stderr }
+func messages(r harness.Ended) string { return r.Stderr }
 
 // crates is a workspace: libraries with an included text and a module in a directory,
 // a program with a build script, and a macro.
@@ -209,10 +209,10 @@ func cargoIn(t *testing.T, dir string, env []string, wrapper string) map[string]
 		t.Fatal(err)
 	}
 	env = append(env[:len(env):len(env)], "CARGO_INCREMENTAL=0", "RUSTC_WRAPPER="+wrapper)
-	if r := run(t, dir, env, "cargo", "build", "--offline", "-q"); r.code != 0 {
-		t.Fatalf("cargo: %s", r.stderr)
+	if r := harness.Command(t, dir, env, "cargo", "build", "--offline", "-q"); r.Code != 0 {
+		t.Fatalf("cargo: %s", r.Stderr)
 	}
-	return built(t, filepath.Join(dir, "target"), isProduct)
+	return harness.Built(t, filepath.Join(dir, "target"), isProduct)
 }
 
 // exact has calls name their real paths, as the compiler alone does.
@@ -226,9 +226,9 @@ func TestCargo(t *testing.T) {
 	harness.Write(t, dir, crates())
 	c := newClient(t, strict(e.url())+exact)
 	bare := cargoIn(t, dir, c.Env, "")
-	same(t, "first build", bare, cargoIn(t, dir, c.Env, c.Wrapper))
+	harness.SameFiles(t, "first build", bare, cargoIn(t, dir, c.Env, c.Wrapper))
 	c.want(6, 0) // low, high and its build script, mac, user, app
-	if local := c.counters().DistLocal; len(local) != 0 {
+	if local := c.Counters().DistLocal; len(local) != 0 {
 		t.Errorf("compiled here %v", local)
 	}
 
@@ -238,21 +238,21 @@ func TestCargo(t *testing.T) {
 		"mac/text.txt":          "6u32",
 	})
 	bare = cargoIn(t, dir, c.Env, "")
-	same(t, "after a change", bare, cargoIn(t, dir, c.Env, c.Wrapper))
+	harness.SameFiles(t, "after a change", bare, cargoIn(t, dir, c.Env, c.Wrapper))
 	c.want(11, 0) // low, high, user, mac, app
-	if r := run(t, dir, c.Env, "target/debug/app"); r.stdout != "10 1.2.3 hello 6\n" {
-		t.Errorf("the program prints %q", r.stdout)
+	if r := harness.Command(t, dir, c.Env, "target/debug/app"); r.Stdout != "10 1.2.3 hello 6\n" {
+		t.Errorf("the program prints %q", r.Stdout)
 	}
 
 	harness.Write(t, dir, map[string]string{"mac/more": "", "user/src/lib.rs": "pub fn user() -> u32 { mac::five!() + 1 }\n"})
 	bare = cargoIn(t, dir, c.Env, "")
-	same(t, "with a file that a macro looks for", bare, cargoIn(t, dir, c.Env, c.Wrapper))
-	if r := run(t, dir, c.Env, "target/debug/app"); r.stdout != "10 1.2.3 hello 107\n" {
-		t.Errorf("the program prints %q", r.stdout)
+	harness.SameFiles(t, "with a file that a macro looks for", bare, cargoIn(t, dir, c.Env, c.Wrapper))
+	if r := harness.Command(t, dir, c.Env, "target/debug/app"); r.Stdout != "10 1.2.3 hello 107\n" {
+		t.Errorf("the program prints %q", r.Stdout)
 	}
 
 	second := newClient(t, strict(e.url())+exact)
-	same(t, "second client", bare, cargoIn(t, dir, second.Env, second.Wrapper))
+	harness.SameFiles(t, "second client", bare, cargoIn(t, dir, second.Env, second.Wrapper))
 	second.want(6, 0)
 	second.verify()
 	c.verify()

@@ -3,9 +3,7 @@ package remote
 import (
 	"bytes"
 	"net"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"syscall"
 	"testing"
 
@@ -68,18 +66,11 @@ func (e *engine) start() {
 // casd returns the command that starts buildbox-casd.
 func (e *engine) casd() *exec.Cmd {
 	e.t.Helper()
-	dir, err := filepath.Abs(engineDir)
+	cmd, err := harness.Casd(engineDir, e.address, e.dir, 2)
 	if err != nil {
 		e.t.Fatal(err)
 	}
-	program := filepath.Join(dir, "buildbox-casd")
-	if _, err := os.Stat(program); err != nil {
-		e.t.Fatalf("%v; scripts/install check puts it there", err)
-	}
-	// No mounts: what a job sees is its input tree.
-	cmd := exec.Command(program, "--bind", e.address, "--buildbox-run", filepath.Join(dir, "buildbox-run"),
-		"--runner-arg=--staging-mode=copy-or-link", "--jobs", "2", "--quota-high", "4G", "--reserved", "1M", "--log-level", "warning", e.dir)
-	cmd.Env = append(os.Environ(), "PATH="+dir+":"+os.Getenv("PATH"), "TMPDIR="+e.temp)
+	cmd.Env = append(cmd.Env, "TMPDIR="+e.temp)
 	return cmd
 }
 

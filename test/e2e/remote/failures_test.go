@@ -28,8 +28,8 @@ func TestFailures(t *testing.T) {
 	argv := func(n int) []string {
 		return []string{"gcc", "-DN=" + strconv.Itoa(n), "-Wall", "-c", "a.c", "-o", "a.o"}
 	}
-	if r := c.compile(dir, argv(0)...); r.code != 0 {
-		t.Fatal(r.stderr)
+	if r := c.Compile(dir, argv(0)...); r.Code != 0 {
+		t.Fatal(r.Stderr)
 	}
 	c.want(1, 0)
 	n := 0
@@ -44,14 +44,14 @@ func TestFailures(t *testing.T) {
 			}
 			return nil
 		}
-		if r := run(t, dir, c.Env, argv(n)...); r.code != 0 {
-			t.Fatal(r.stderr)
+		if r := harness.Command(t, dir, c.Env, argv(n)...); r.Code != 0 {
+			t.Fatal(r.Stderr)
 		}
 		want := read(t, dir, "a.o")
 		remove(t, dir, "a.o")
-		r := c.compile(dir, argv(n)...)
-		if r.code != 0 || r.stdout+r.stderr != "" || read(t, dir, "a.o") != want {
-			t.Errorf("%v from %s: status %d, %q", code, method, r.code, r.stderr)
+		r := c.Compile(dir, argv(n)...)
+		if r.Code != 0 || r.Stdout+r.Stderr != "" || read(t, dir, "a.o") != want {
+			t.Errorf("%v from %s: status %d, %q", code, method, r.Code, r.Stderr)
 		}
 		c.want(1, uint64(n))
 	}

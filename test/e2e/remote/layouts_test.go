@@ -34,9 +34,9 @@ func TestLayouts(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	resources := strings.TrimSpace(run(t, dir, os.Environ(), "clang", "-print-resource-dir").stdout)
-	if r := run(t, dir, os.Environ(), "sh", "-c", "cp -L /usr/bin/clang llvm/bin/clang && cp -rL "+resources+" llvm/lib/clang/"); r.code != 0 {
-		t.Fatal(r.stderr)
+	resources := strings.TrimSpace(harness.Command(t, dir, os.Environ(), "clang", "-print-resource-dir").Stdout)
+	if r := harness.Command(t, dir, os.Environ(), "sh", "-c", "cp -L /usr/bin/clang llvm/bin/clang && cp -rL "+resources+" llvm/lib/clang/"); r.Code != 0 {
+		t.Fatal(r.Stderr)
 	}
 	const watched = "an option chooses files by rules that have to be watched"
 	for _, test := range []struct {
@@ -65,10 +65,10 @@ func TestLayouts(t *testing.T) {
 			argv := append(test.argv, "-O2", "-g", "-c", "-o", "x.o")
 			compile := func(prefix ...string) string {
 				t.Helper()
-				r := run(t, dir, c.Env, append(prefix, argv...)...)
+				r := harness.Command(t, dir, c.Env, append(prefix, argv...)...)
 				text, err := os.ReadFile(at("x.o"))
-				if r.code != 0 || err != nil {
-					t.Fatalf("status %d, %v\n%s", r.code, err, r.stderr)
+				if r.Code != 0 || err != nil {
+					t.Fatalf("status %d, %v\n%s", r.Code, err, r.Stderr)
 				}
 				if err := os.Remove(at("x.o")); err != nil {
 					t.Fatal(err)
@@ -78,7 +78,7 @@ func TestLayouts(t *testing.T) {
 			if compile() != compile(c.Wrapper) {
 				t.Error("another object")
 			}
-			s := c.counters()
+			s := c.Counters()
 			elsewhere := sum(s.DistCompiles) == 1
 			reason := test.here == "not cached" && s.NotCacheable == 1 || test.here != "" && s.DistLocal[test.here] == 1
 			if elsewhere != (test.here == "") || !elsewhere && !reason {
@@ -94,7 +94,7 @@ func TestRustLayouts(t *testing.T) {
 	e := startEngine(t)
 	dir := harness.Scratch(t)
 	harness.Write(t, dir, map[string]string{"l.rs": "pub fn f() -> u32 { 7 }\n", "c/Cargo.toml": "[package]\nname = \"c\"\nedition = \"2021\"\n", "c/src/lib.rs": "pub fn f() {}\n"})
-	sysroot := strings.TrimSpace(run(t, dir, os.Environ(), "rustc", "--print", "sysroot").stdout)
+	sysroot := strings.TrimSpace(harness.Command(t, dir, os.Environ(), "rustc", "--print", "sysroot").Stdout)
 	if err := os.Symlink(sysroot, filepath.Join(dir, "linked")); err != nil {
 		t.Fatal(err)
 	}
@@ -102,23 +102,23 @@ func TestRustLayouts(t *testing.T) {
 	home := ""
 	if _, err := exec.LookPath("rustup"); err == nil {
 		home = filepath.Join(dir, "rustup")
-		if r := run(t, dir, append(os.Environ(), "RUSTUP_HOME="+home), "rustup", "toolchain", "link", "mine", sysroot); r.code != 0 {
-			t.Fatal(r.stderr)
+		if r := harness.Command(t, dir, append(os.Environ(), "RUSTUP_HOME="+home), "rustup", "toolchain", "link", "mine", sysroot); r.Code != 0 {
+			t.Fatal(r.Stderr)
 		}
 		compilers = append(compilers, home+"/toolchains/mine/bin/rustc")
 	}
 	for _, compiler := range compilers {
 		c := newClient(t, strict(e.url()), "CACHEPOT_PATHS_MODE=exact")
 		argv := []string{compiler, "--crate-type", "lib", "--crate-name", "l", "--emit", "link,metadata,dep-info", "--out-dir", dir, "-C", "opt-level=2", "l.rs"}
-		object := func(r result) string {
+		object := func(r harness.Ended) string {
 			t.Helper()
 			text, err := os.ReadFile(filepath.Join(dir, "libl.rlib"))
-			if r.code != 0 || err != nil {
-				t.Fatalf("%s: status %d, %v\n%s", compiler, r.code, err, r.stderr)
+			if r.Code != 0 || err != nil {
+				t.Fatalf("%s: status %d, %v\n%s", compiler, r.Code, err, r.Stderr)
 			}
 			return string(text)
 		}
-		if object(run(t, dir, c.Env, argv...)) != object(c.compile(dir, argv...)) {
+		if object(harness.Command(t, dir, c.Env, argv...)) != object(c.Compile(dir, argv...)) {
 			t.Errorf("%s: another crate", compiler)
 		}
 		c.want(1, 0)
@@ -128,8 +128,8 @@ func TestRustLayouts(t *testing.T) {
 	if home != "" {
 		env = append(env, "RUSTUP_HOME="+home, "RUSTUP_TOOLCHAIN=mine")
 	}
-	if r := run(t, filepath.Join(dir, "c"), env, "cargo", "build", "--offline", "-q"); r.code != 0 {
-		t.Errorf("cargo: %s", r.stderr)
+	if r := harness.Command(t, filepath.Join(dir, "c"), env, "cargo", "build", "--offline", "-q"); r.Code != 0 {
+		t.Errorf("cargo: %s", r.Stderr)
 	}
 	c.want(1, 0)
 }

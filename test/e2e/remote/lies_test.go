@@ -143,8 +143,8 @@ func TestLies(t *testing.T) {
 		"large.c": "const char large[3000000] = {1};\n"})
 	want := map[string]string{}
 	for _, name := range []string{"small", "large"} {
-		if r := run(t, dir, os.Environ(), "gcc", "-c", name+".c", "-o", name+".o"); r.code != 0 {
-			t.Fatal(r.stderr)
+		if r := harness.Command(t, dir, os.Environ(), "gcc", "-c", name+".c", "-o", name+".o"); r.Code != 0 {
+			t.Fatal(r.Stderr)
 		}
 		want[name] = read(t, dir, name+".o")
 	}
@@ -158,24 +158,24 @@ func TestLies(t *testing.T) {
 			}
 			c := newClient(t, strict(p.url()))
 			remove(t, dir, name+".o")
-			r := c.compile(dir, "gcc", "-c", name+".c", "-o", name+".o")
-			if r.code == 0 || strings.Count(r.stderr, "\n") != 1 || exists(dir, name+".o") {
-				t.Errorf("strict: status %d, %q, object there: %v", r.code, r.stderr, exists(dir, name+".o"))
+			r := c.Compile(dir, "gcc", "-c", name+".c", "-o", name+".o")
+			if r.Code == 0 || strings.Count(r.Stderr, "\n") != 1 || exists(dir, name+".o") {
+				t.Errorf("strict: status %d, %q, object there: %v", r.Code, r.Stderr, exists(dir, name+".o"))
 			}
-			if s := c.counters(); s.CacheWrites != 0 || s.DistErrors != 1 {
+			if s := c.Counters(); s.CacheWrites != 0 || s.DistErrors != 1 {
 				t.Errorf("strict: %d stored, failures %v", s.CacheWrites, s.DistFailures)
 			}
 
 			c = newClient(t, tolerant(p.url()))
 			for _, hits := range []uint64{0, 1} {
 				remove(t, dir, name+".o")
-				if r := c.compile(dir, "gcc", "-c", name+".c", "-o", name+".o"); r.code != 0 || r.stderr != "" {
-					t.Errorf("status %d, %q", r.code, r.stderr)
+				if r := c.Compile(dir, "gcc", "-c", name+".c", "-o", name+".o"); r.Code != 0 || r.Stderr != "" {
+					t.Errorf("status %d, %q", r.Code, r.Stderr)
 				}
 				if read(t, dir, name+".o") != want[name] {
 					t.Error("another object")
 				}
-				s := c.counters()
+				s := c.Counters()
 				if n := s.CacheHits.Total(); n != hits {
 					t.Errorf("%d hits, want %d", n, hits)
 				}
@@ -193,8 +193,8 @@ func TestFalseSuccess(t *testing.T) {
 	harness.Write(t, dir, map[string]string{"bad.c": "int f( {\n", "other.c": "int other;\n"})
 	p := startProxy(t, e, nil)
 	c := newClient(t, tolerant(p.url()))
-	if r := c.compile(dir, "gcc", "-c", "other.c", "-o", "other.o"); r.code != 0 {
-		t.Fatal(r.stderr)
+	if r := c.Compile(dir, "gcc", "-c", "other.c", "-o", "other.o"); r.Code != 0 {
+		t.Fatal(r.Stderr)
 	}
 	c.want(1, 0)
 	object := read(t, dir, "other.o")
@@ -204,8 +204,8 @@ func TestFalseSuccess(t *testing.T) {
 		r.Result.OutputFiles = []*repb.OutputFile{{Path: "bad.o", Digest: digestOf(object)}}
 	})
 	for range 2 {
-		if r := c.compile(dir, "gcc", "-c", "bad.c", "-o", "bad.o"); r.code != 1 || !strings.Contains(r.stderr, "error:") || exists(dir, "bad.o") {
-			t.Errorf("status %d, %q, object there: %v", r.code, r.stderr, exists(dir, "bad.o"))
+		if r := c.Compile(dir, "gcc", "-c", "bad.c", "-o", "bad.o"); r.Code != 1 || !strings.Contains(r.Stderr, "error:") || exists(dir, "bad.o") {
+			t.Errorf("status %d, %q, object there: %v", r.Code, r.Stderr, exists(dir, "bad.o"))
 		}
 	}
 	c.want(1, 2)
@@ -218,13 +218,13 @@ func TestErrors(t *testing.T) {
 	dir := harness.Scratch(t)
 	harness.Write(t, dir, map[string]string{"bad.c": "int f( {\n\nint g(;\n"})
 	c := newClient(t, strict(e.url()))
-	want := run(t, dir, c.Env, "gcc", "-c", "bad.c", "-o", "bad.o")
-	r := c.compile(dir, "gcc", "-c", "bad.c", "-o", "bad.o")
-	last := strings.TrimPrefix(r.stderr, want.stderr)
-	if r.code != 1 || want.stderr == "" || strings.Count(last, "\n") != 1 || !strings.HasPrefix(last, "cachepot: error: bad.c: ") {
-		t.Errorf("status %d:\n%s\nwant\n%s", r.code, r.stderr, want.stderr)
+	want := harness.Command(t, dir, c.Env, "gcc", "-c", "bad.c", "-o", "bad.o")
+	r := c.Compile(dir, "gcc", "-c", "bad.c", "-o", "bad.o")
+	last := strings.TrimPrefix(r.Stderr, want.Stderr)
+	if r.Code != 1 || want.Stderr == "" || strings.Count(last, "\n") != 1 || !strings.HasPrefix(last, "cachepot: error: bad.c: ") {
+		t.Errorf("status %d:\n%s\nwant\n%s", r.Code, r.Stderr, want.Stderr)
 	}
-	if s := c.counters(); s.CompileFails != 1 || s.CacheErrors.Total() != 0 || s.CacheWrites != 0 {
+	if s := c.Counters(); s.CompileFails != 1 || s.CacheErrors.Total() != 0 || s.CacheWrites != 0 {
 		t.Errorf("%d failed compiles, %d errors, %d stored", s.CompileFails, s.CacheErrors.Total(), s.CacheWrites)
 	}
 }

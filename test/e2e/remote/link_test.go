@@ -26,8 +26,8 @@ func natives(t *testing.T, dir string, values map[string]string) {
 		if strings.HasSuffix(name, ".so") {
 			argv = []string{"gcc", "-shared", "-fPIC", "n.c", "-o", name}
 		}
-		if r := run(t, dir, os.Environ(), argv...); r.code != 0 {
-			t.Fatal(r.stderr)
+		if r := harness.Command(t, dir, os.Environ(), argv...); r.Code != 0 {
+			t.Fatal(r.Stderr)
 		}
 	}
 }
@@ -35,11 +35,11 @@ func natives(t *testing.T, dir string, values map[string]string) {
 // rustc returns the compiler itself: what goes by its name may be rustup's.
 func rustc(t *testing.T) string {
 	t.Helper()
-	r := run(t, "/", os.Environ(), "rustc", "--print", "sysroot")
-	if r.code != 0 {
-		t.Fatal(r.stderr)
+	r := harness.Command(t, "/", os.Environ(), "rustc", "--print", "sysroot")
+	if r.Code != 0 {
+		t.Fatal(r.Stderr)
 	}
-	return filepath.Join(strings.TrimSpace(r.stdout), "bin", "rustc")
+	return filepath.Join(strings.TrimSpace(r.Stdout), "bin", "rustc")
 }
 
 // linkedCalls are calls of rustc that link, each with what it needs besides the source.
@@ -88,21 +88,21 @@ func TestLinks(t *testing.T) {
 			base := strings.TrimPrefix(filepath.Base(p), "lib")
 			return strings.TrimSuffix(base, filepath.Ext(base)) == name && strings.HasPrefix(p, dir+"/out/")
 		}
-		if r := run(t, dir, c.Env, argv...); r.code != 0 {
-			t.Fatalf("%s: %s", name, r.stderr)
+		if r := harness.Command(t, dir, c.Env, argv...); r.Code != 0 {
+			t.Fatalf("%s: %s", name, r.Stderr)
 		}
-		want := built(t, dir, product)
+		want := harness.Built(t, dir, product)
 		for p := range want {
 			if err := os.Remove(filepath.Join(dir, p)); err != nil {
 				t.Fatal(err)
 			}
 		}
-		before := sum(c.counters().DistCompiles)
-		if r := c.compile(dir, argv...); r.code != 0 {
-			t.Fatalf("%s: %s", name, r.stderr)
+		before := sum(c.Counters().DistCompiles)
+		if r := c.Compile(dir, argv...); r.Code != 0 {
+			t.Fatalf("%s: %s", name, r.Stderr)
 		}
-		same(t, name, want, built(t, dir, product))
-		if s := c.counters(); sum(s.DistCompiles) != before+1 {
+		harness.SameFiles(t, name, want, harness.Built(t, dir, product))
+		if s := c.Counters(); sum(s.DistCompiles) != before+1 {
 			t.Errorf("%s is not linked there: %v %v %v", name, s.DistLocal, s.DistFailures, s.NotCached)
 		}
 	}
@@ -126,11 +126,11 @@ func TestLinkSearch(t *testing.T) {
 	c := newClient(t, tolerant(e.url()))
 	prints := func(want string) {
 		t.Helper()
-		if r := c.compile(dir, argv...); r.code != 0 {
-			t.Fatal(r.stderr)
+		if r := c.Compile(dir, argv...); r.Code != 0 {
+			t.Fatal(r.Stderr)
 		}
-		if r := run(t, dir, c.Env, "./a"); r.stdout != want {
-			t.Errorf("the program prints %q, want %q; failed %v, here %v", r.stdout, want, c.counters().DistFailures, c.counters().DistLocal)
+		if r := harness.Command(t, dir, c.Env, "./a"); r.Stdout != want {
+			t.Errorf("the program prints %q, want %q; failed %v, here %v", r.Stdout, want, c.Counters().DistFailures, c.Counters().DistLocal)
 		}
 	}
 	prints("1\n")
@@ -180,13 +180,13 @@ func TestLinkLists(t *testing.T) {
 	} {
 		p.answer = lie
 		failed++
-		if r := c.compile(dir, rustc(t), "a.rs", "--crate-name", "a", "--crate-type", "bin", "--emit=dep-info,link", "--out-dir", "out",
-			"-L", "native=first", "-L", "native=second", "-C", fmt.Sprintf("metadata=%d", failed)); r.code != 0 {
-			t.Errorf("%s: %s", name, r.stderr)
+		if r := c.Compile(dir, rustc(t), "a.rs", "--crate-name", "a", "--crate-type", "bin", "--emit=dep-info,link", "--out-dir", "out",
+			"-L", "native=first", "-L", "native=second", "-C", fmt.Sprintf("metadata=%d", failed)); r.Code != 0 {
+			t.Errorf("%s: %s", name, r.Stderr)
 		}
-		if s := c.counters(); sum(s.DistCompiles) != 0 || s.DistErrors != failed || s.CacheWrites != failed {
+		if s := c.Counters(); sum(s.DistCompiles) != 0 || s.DistErrors != failed || s.CacheWrites != failed {
 			t.Errorf("%s: believed %v, failed %v, here %v, stored %d", name, s.DistCompiles, s.DistFailures, s.DistLocal, s.CacheWrites)
 		}
 	}
-	t.Log(c.counters().DistFailures)
+	t.Log(c.Counters().DistFailures)
 }

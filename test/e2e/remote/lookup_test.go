@@ -50,13 +50,13 @@ func TestLookUp(t *testing.T) {
 	compile := func(c *client, want string) {
 		t.Helper()
 		remove(t, dir, "a.o")
-		if r := c.compile(dir, "gcc", "-Wall", "-c", "a.c", "-o", "a.o"); r.code != 0 || !strings.Contains(r.stderr, "unused") || read(t, dir, "a.o") != want {
-			t.Errorf("status %d, %q", r.code, r.stderr)
+		if r := c.Compile(dir, "gcc", "-Wall", "-c", "a.c", "-o", "a.o"); r.Code != 0 || !strings.Contains(r.Stderr, "unused") || read(t, dir, "a.o") != want {
+			t.Errorf("status %d, %q", r.Code, r.Stderr)
 		}
 	}
 	writer := newClient(t, strict(e.url()))
-	if r := run(t, dir, writer.Env, "gcc", "-Wall", "-c", "a.c", "-o", "a.o"); r.code != 0 {
-		t.Fatal(r.stderr)
+	if r := harness.Command(t, dir, writer.Env, "gcc", "-Wall", "-c", "a.c", "-o", "a.o"); r.Code != 0 {
+		t.Fatal(r.Stderr)
 	}
 	want := read(t, dir, "a.o")
 	compile(writer, want)
@@ -82,7 +82,7 @@ func TestLookUp(t *testing.T) {
 		p.answer = test.answer
 		c := newClient(t, test.config(p.url()))
 		compile(c, want)
-		s := c.counters()
+		s := c.Counters()
 		hits := s.CacheHits.Total()
 		if hits != test.hits || sum(s.DistHits) != test.hits || s.Compilations != 1-test.hits || s.DistErrors != test.errors {
 			t.Errorf("%s: hits %d %v, compiles %d, errors %v, here %v", name, hits, s.DistHits, s.Compilations, s.DistFailures, s.DistLocal)
@@ -91,7 +91,7 @@ func TestLookUp(t *testing.T) {
 			t.Errorf("%s: calls %v", name, p.calls)
 		}
 		compile(c, want) // from the client's own cache
-		s = c.counters()
+		s = c.Counters()
 		if n, hits := p.count(methodLookUp), s.CacheHits.Total(); n != 1 || hits != test.hits+1 {
 			t.Errorf("%s: looked up %d times, hits %d", name, n, hits)
 		}
@@ -101,18 +101,18 @@ func TestLookUp(t *testing.T) {
 	p.answer = onlyStores
 	c := newClient(t, tolerant(p.url()))
 	compile(c, want)
-	if n := p.count(methodLookUp); n != 0 || c.counters().Compilations != 1 {
+	if n := p.count(methodLookUp); n != 0 || c.Counters().Compilations != 1 {
 		t.Errorf("a service that is not trusted is asked %d times", n)
 	}
 
 	p = startProxy(t, e, nil)
 	c = newClient(t, lookingUp(p.url()))
 	harness.Write(t, dir, map[string]string{"a.h": "#define N 2\n"})
-	if r := run(t, dir, c.Env, "gcc", "-Wall", "-c", "a.c", "-o", "a.o"); r.code != 0 {
-		t.Fatal(r.stderr)
+	if r := harness.Command(t, dir, c.Env, "gcc", "-Wall", "-c", "a.c", "-o", "a.o"); r.Code != 0 {
+		t.Fatal(r.Stderr)
 	}
 	compile(c, read(t, dir, "a.o"))
-	if s := c.counters(); s.Compilations != 1 || s.DistLocal["not in the cache of the service"] != 1 || s.DistErrors != 0 {
+	if s := c.Counters(); s.Compilations != 1 || s.DistLocal["not in the cache of the service"] != 1 || s.DistErrors != 0 {
 		t.Errorf("a source that nobody compiled: compiles %d, here %v, errors %v", s.Compilations, s.DistLocal, s.DistFailures)
 	}
 	c.verify()

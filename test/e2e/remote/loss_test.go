@@ -34,16 +34,16 @@ func TestKilledEngine(t *testing.T) {
 	bare, _ := makeIn(t, dir, c.Env, mapped)
 	e.kill()
 	got, r := makeIn(t, dir, c.Env, c.Wrapper+" ")
-	same(t, "without a service", bare, got)
-	if r.code != 0 || strings.Contains(r.stderr, "cachepot") {
-		t.Errorf("status %d: %s", r.code, r.stderr)
+	harness.SameFiles(t, "without a service", bare, got)
+	if r.Code != 0 || strings.Contains(r.Stderr, "cachepot") {
+		t.Errorf("status %d: %s", r.Code, r.Stderr)
 	}
 	c.want(0, 4)
 
 	strictly := newClient(t, strict(e.url()))
-	if r := strictly.compile(dir, "gcc", "-c", "src/a.c", "-Iinc", "-o", "out/x.o"); r.code != 1 ||
-		strings.Count(r.stderr, "\n") != 1 || !strings.Contains(r.stderr, "check that it runs") || exists(dir, "out/x.o") {
-		t.Errorf("strict: status %d: %q", r.code, r.stderr)
+	if r := strictly.Compile(dir, "gcc", "-c", "src/a.c", "-Iinc", "-o", "out/x.o"); r.Code != 1 ||
+		strings.Count(r.Stderr, "\n") != 1 || !strings.Contains(r.Stderr, "check that it runs") || exists(dir, "out/x.o") {
+		t.Errorf("strict: status %d: %q", r.Code, r.Stderr)
 	}
 	if out, err := strictly.Admin("--dist-status"); err != nil || !strings.HasPrefix(out, `{"NotConnected":["`+e.url()+`","`) {
 		t.Errorf("status %s, %v", out, err)
@@ -53,7 +53,7 @@ func TestKilledEngine(t *testing.T) {
 	e.start()
 	other := newClient(t, strict(e.url()))
 	got, _ = makeIn(t, dir, other.Env, other.Wrapper+" ")
-	same(t, "with a service again", bare, got)
+	harness.SameFiles(t, "with a service again", bare, got)
 	other.want(4, 0)
 	e.kill()
 	e.dir = harness.Scratch(t)
@@ -61,10 +61,10 @@ func TestKilledEngine(t *testing.T) {
 	harness.Write(t, dir, map[string]string{"src/a.c": "#include \"a.h\"\nint a = N + 1;\n"})
 	bare, _ = makeIn(t, dir, c.Env, mapped)
 	got, r = makeIn(t, dir, other.Env, other.Wrapper+" ")
-	if r.code != 0 {
-		t.Fatal(r.stderr)
+	if r.Code != 0 {
+		t.Fatal(r.Stderr)
 	}
-	same(t, "with an empty service", bare, got)
+	harness.SameFiles(t, "with an empty service", bare, got)
 	other.want(5, 0)
 }
 
@@ -125,13 +125,13 @@ func TestKilledInTheMiddle(t *testing.T) {
 	p.hold(held, release)
 	p.drop = true
 	c := newClient(t, tolerant(p.url()))
-	done := make(chan result, 1)
-	go func() { done <- c.compile(dir, "gcc", "-c", "a.c", "-o", "a.o") }()
+	done := make(chan harness.Ended, 1)
+	go func() { done <- c.Compile(dir, "gcc", "-c", "a.c", "-o", "a.o") }()
 	wait(t, "the execution", held)
 	e.kill()
 	close(release)
-	if r := <-done; r.code != 0 || r.stderr != "" || !exists(dir, "a.o") {
-		t.Errorf("status %d: %q", r.code, r.stderr)
+	if r := <-done; r.Code != 0 || r.Stderr != "" || !exists(dir, "a.o") {
+		t.Errorf("status %d: %q", r.Code, r.Stderr)
 	}
 	c.want(0, 1)
 }
@@ -142,8 +142,8 @@ func TestStoppedEngine(t *testing.T) {
 	dir := harness.Scratch(t)
 	harness.Write(t, dir, map[string]string{"a.c": "int a;\n", "b.c": "int b;\n", "c.c": "int c;\n"})
 	c := newClient(t, tolerant(e.url()))
-	if r := c.compile(dir, "gcc", "-c", "a.c", "-o", "a.o"); r.code != 0 {
-		t.Fatal(r.stderr)
+	if r := c.Compile(dir, "gcc", "-c", "a.c", "-o", "a.o"); r.Code != 0 {
+		t.Fatal(r.Stderr)
 	}
 	c.want(1, 0)
 	if err := e.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
@@ -151,9 +151,9 @@ func TestStoppedEngine(t *testing.T) {
 	}
 	for i, name := range []string{"b", "c"} { // the second finds the service left alone
 		start := time.Now()
-		r := c.compile(dir, "gcc", "-c", name+".c", "-o", name+".o")
-		if r.code != 0 || r.stderr != "" || !exists(dir, name+".o") {
-			t.Errorf("status %d: %q", r.code, r.stderr)
+		r := c.Compile(dir, "gcc", "-c", name+".c", "-o", name+".o")
+		if r.Code != 0 || r.Stderr != "" || !exists(dir, name+".o") {
+			t.Errorf("status %d: %q", r.Code, r.Stderr)
 		}
 		if limit := []time.Duration{35 * time.Second, 3 * time.Second}[i]; time.Since(start) > limit {
 			t.Errorf("%s took %v, want at most %v", name, time.Since(start), limit)

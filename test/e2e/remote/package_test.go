@@ -19,11 +19,11 @@ import (
 func packaged(t *testing.T, c *client, compiler, name string) (path, section string) {
 	t.Helper()
 	path = filepath.Join(harness.Scratch(t), name)
-	r := run(t, c.Root, c.Env, c.Wrapper, "--package-toolchain", compiler, path)
-	if r.code != 0 {
-		t.Fatalf("package %s: status %d\n%s", compiler, r.code, r.stderr)
+	r := harness.Command(t, c.Root, c.Env, c.Wrapper, "--package-toolchain", compiler, path)
+	if r.Code != 0 {
+		t.Fatalf("package %s: status %d\n%s", compiler, r.Code, r.Stderr)
 	}
-	return path, r.stdout
+	return path, r.Stdout
 }
 
 // TestPackage: the archive of a compiler that cachepot writes is the same each time, is one
@@ -46,8 +46,8 @@ func TestPackage(t *testing.T) {
 		t.Errorf("two archives of one compiler differ, %v", err)
 	}
 	if os.Geteuid() == 0 {
-		if r := run(t, dir, os.Environ(), "icecc-test-env", gcc); r.code != 0 {
-			t.Errorf("icecream: status %d\n%s%s", r.code, r.stdout, r.stderr)
+		if r := harness.Command(t, dir, os.Environ(), "icecc-test-env", gcc); r.Code != 0 {
+			t.Errorf("icecream: status %d\n%s%s", r.Code, r.Stdout, r.Stderr)
 		}
 	}
 	plus := strings.Replace(section, "/usr/bin/gcc\"\narchive =", "/usr/bin/g++\"\narchive =", 1)
@@ -55,10 +55,10 @@ func TestPackage(t *testing.T) {
 	c := newClient(t, strict(e.url())+storedIn(t)+section+plus)
 	bare, _ := makeIn(t, dir, c.Env, "")
 	got, r := makeIn(t, dir, c.Env, c.Wrapper+" ")
-	if r.code != 0 {
-		t.Errorf("status %d\n%s", r.code, r.stderr)
+	if r.Code != 0 {
+		t.Errorf("status %d\n%s", r.Code, r.Stderr)
 	}
-	same(t, "with the archive", bare, got)
+	harness.SameFiles(t, "with the archive", bare, got)
 	c.want(4, 0)
 }
 
@@ -80,23 +80,23 @@ func TestPackageRust(t *testing.T) {
 		t.Fatal(err)
 	}
 	root := harness.Scratch(t)
-	if r := run(t, root, os.Environ(), "tar", "-xf", path); r.code != 0 {
-		t.Fatal(r.stderr)
+	if r := harness.Command(t, root, os.Environ(), "tar", "-xf", path); r.Code != 0 {
+		t.Fatal(r.Stderr)
 	}
 	inside := section[strings.LastIndex(section, "= \"")+3 : strings.LastIndex(section, "\"")]
 	harness.Write(t, root, map[string]string{"work/m.rs": "fn main() { println!(\"{}\", \"made inside\"); }\n"})
-	r := run(t, root, os.Environ(), "bwrap", "--bind", root, "/", "--dev", "/dev", "--proc", "/proc", "--unshare-net", "--clearenv",
+	r := harness.Command(t, root, os.Environ(), "bwrap", "--bind", root, "/", "--dev", "/dev", "--proc", "/proc", "--unshare-net", "--clearenv",
 		"--setenv", "PATH", "/usr/bin:/bin", "--chdir", "/work", inside, "-g", "m.rs")
-	if r.code != 0 {
-		t.Fatalf("%d members; status %d\n%s", len(members), r.code, r.stderr)
+	if r.Code != 0 {
+		t.Fatalf("%d members; status %d\n%s", len(members), r.Code, r.Stderr)
 	}
 	e := startEngine(t)
 	dir := harness.Scratch(t)
 	harness.Write(t, dir, crates())
 	c := newClient(t, tolerant(e.url())+storedIn(t)+section, "CACHEPOT_PATHS_MODE=exact") // the bytes of a bare compile
 	bare := cargoIn(t, dir, c.Env, "")
-	same(t, "with the archive", bare, cargoIn(t, dir, c.Env, c.Wrapper))
-	if s := c.counters(); sum(s.DistCompiles) < 3 || s.DistErrors != 0 {
+	harness.SameFiles(t, "with the archive", bare, cargoIn(t, dir, c.Env, c.Wrapper))
+	if s := c.Counters(); sum(s.DistCompiles) < 3 || s.DistErrors != 0 {
 		t.Errorf("compiled remotely %v, failed %v, here %v", s.DistCompiles, s.DistFailures, s.DistLocal)
 	}
 	var small bytes.Buffer
@@ -108,11 +108,11 @@ func TestPackageRust(t *testing.T) {
 		t.Fatal(err)
 	}
 	c = newClient(t, tolerant(e.url())+storedIn(t)+override(inside, archived(t, small.Bytes(), "rust.tar"), inside))
-	r = c.compile(dir, inside, "--crate-type", "lib", "--crate-name", "l", "--emit", "link,metadata,dep-info", "--out-dir", dir, "low/src/inner/deep.rs")
-	if s := c.counters(); r.code != 0 || s.DistFailures["toolchain archive is for another compiler"] != 1 || !strings.Contains(r.stderr, "it has another /") {
-		t.Errorf("status %d, failed %v, here %v, not cached %v\n%s", r.code, s.DistFailures, s.DistLocal, s.NotCached, r.stderr)
+	r = c.Compile(dir, inside, "--crate-type", "lib", "--crate-name", "l", "--emit", "link,metadata,dep-info", "--out-dir", dir, "low/src/inner/deep.rs")
+	if s := c.Counters(); r.Code != 0 || s.DistFailures["toolchain archive is for another compiler"] != 1 || !strings.Contains(r.Stderr, "it has another /") {
+		t.Errorf("status %d, failed %v, here %v, not cached %v\n%s", r.Code, s.DistFailures, s.DistLocal, s.NotCached, r.Stderr)
 	}
-	if r = run(t, root, nil, "./work/m"); r.stdout != "made inside\n" {
-		t.Errorf("the program prints %q", r.stdout)
+	if r = harness.Command(t, root, nil, "./work/m"); r.Stdout != "made inside\n" {
+		t.Errorf("the program prints %q", r.Stdout)
 	}
 }

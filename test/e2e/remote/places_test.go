@@ -22,11 +22,11 @@ func TestPlaces(t *testing.T) {
 		dir := filepath.Join(base, place)
 		harness.Write(t, dir, files)
 		argv := []string{"gcc", "-g", "-Iinc", "-MD", "-c", "src/a.c", "-o", "a.o"}
-		if r := c.compile(filepath.Join(dir, "p"), argv...); r.code != 0 {
-			t.Fatalf("%s: %s", place, r.stderr)
+		if r := c.Compile(filepath.Join(dir, "p"), argv...); r.Code != 0 {
+			t.Fatalf("%s: %s", place, r.Stderr)
 		}
 		objects[place] = read(t, dir, "p/a.o")
-		s := c.counters()
+		s := c.Counters()
 		if sum(s.DistCompiles) != 1 || s.CacheHits.Total() != uint64(i) {
 			t.Errorf("%s: %v remotely, %d hits; located %v", place, s.DistCompiles, s.CacheHits.Total(), s.Located)
 		}
@@ -44,11 +44,11 @@ func TestNames(t *testing.T) {
 	harness.Write(t, dir, map[string]string{"a.c": "#include <stdlib.h>\nint a;\n"})
 	c := newClient(t, strict(e.url())+exact)
 	for i, name := range []string{"cc", "c++", "/usr/bin/gcc"} {
-		want := run(t, dir, c.Env, name, "-g", "-c", "a.c", "-o", "a.o")
+		want := harness.Command(t, dir, c.Env, name, "-g", "-c", "a.c", "-o", "a.o")
 		object := read(t, dir, "a.o")
 		remove(t, dir, "a.o")
-		if r := c.compile(dir, name, "-g", "-c", "a.c", "-o", "a.o"); r.code != 0 || r.stderr != want.stderr || read(t, dir, "a.o") != object {
-			t.Errorf("%s: status %d, %q", name, r.code, r.stderr)
+		if r := c.Compile(dir, name, "-g", "-c", "a.c", "-o", "a.o"); r.Code != 0 || r.Stderr != want.Stderr || read(t, dir, "a.o") != object {
+			t.Errorf("%s: status %d, %q", name, r.Code, r.Stderr)
 		}
 		c.want(uint64(i+1), 0)
 	}
@@ -63,10 +63,10 @@ func TestCratesInPlaces(t *testing.T) {
 		dir := filepath.Join(base, place)
 		harness.Write(t, dir, crates())
 		cargoIn(t, dir, c.Env, c.Wrapper)
-		if r := run(t, dir, c.Env, "target/debug/app"); r.stdout != "9 1.2.3 hello 5\n" {
-			t.Errorf("%s: the program prints %q, %s", place, r.stdout, r.stderr)
+		if r := harness.Command(t, dir, c.Env, "target/debug/app"); r.Stdout != "9 1.2.3 hello 5\n" {
+			t.Errorf("%s: the program prints %q, %s", place, r.Stdout, r.Stderr)
 		}
-		s := c.counters()
+		s := c.Counters()
 		if n := sum(s.DistCompiles); n < 3 || s.DistErrors != 0 || i == 1 && s.CacheHits.Total() < 2 {
 			t.Errorf("%s: %v remotely, failures %v, %d hits; here %v; located %v", place, s.DistCompiles, s.DistFailures, s.CacheHits.Total(), s.DistLocal, s.Located)
 		}

@@ -35,8 +35,8 @@ func TestOtherRoot(t *testing.T) {
 	c := newClient(t, tolerant(p.url()))
 	for range 2 {
 		remove(t, dir, "a.o")
-		if r := c.compile(dir, "gcc", "-c", "a.c", "-o", "a.o"); r.code != 0 || r.stderr != "" {
-			t.Errorf("status %d, %q", r.code, r.stderr)
+		if r := c.Compile(dir, "gcc", "-c", "a.c", "-o", "a.o"); r.Code != 0 || r.Stderr != "" {
+			t.Errorf("status %d, %q", r.Code, r.Stderr)
 		}
 		harness.Write(t, dir, map[string]string{"a.c": "int b;\n"})
 	}

@@ -127,9 +127,9 @@ func TestTLS(t *testing.T) {
 			if strings.Contains(out, "s3cret") || strings.HasPrefix(out, "{\"EngineStatus\"") != (test.want == "") || !strings.Contains(out, test.want) {
 				t.Errorf("status %s, want %q", out, test.want)
 			}
-			r := c.compile(dir, "gcc", "-c", "a.c", "-o", "a.o")
-			if (r.code == 0) != (test.want == "") || !strings.Contains(r.stderr, test.want) || strings.Contains(r.stderr, "s3cret") {
-				t.Errorf("status %d: %q, want %q", r.code, r.stderr, test.want)
+			r := c.Compile(dir, "gcc", "-c", "a.c", "-o", "a.o")
+			if (r.Code == 0) != (test.want == "") || !strings.Contains(r.Stderr, test.want) || strings.Contains(r.Stderr, "s3cret") {
+				t.Errorf("status %d: %q, want %q", r.Code, r.Stderr, test.want)
 			}
 			if test.want == "" {
 				c.want(1, 0)

@@ -36,10 +36,10 @@ func (e *environments) of(t *testing.T, compiler string) []byte {
 		return b
 	}
 	dir := harness.Scratch(t)
-	r := run(t, dir, os.Environ(), "icecc-create-env", compiler, "--compression", "none")
+	r := harness.Command(t, dir, os.Environ(), "icecc-create-env", compiler, "--compression", "none")
 	found, _ := filepath.Glob(filepath.Join(dir, "*.tar"))
-	if r.code != 0 || len(found) != 1 {
-		t.Fatalf("icecc-create-env: status %d, %v\n%s%s", r.code, found, r.stdout, r.stderr)
+	if r.Code != 0 || len(found) != 1 {
+		t.Fatalf("icecc-create-env: status %d, %v\n%s%s", r.Code, found, r.Stdout, r.Stderr)
 	}
 	b, err := os.ReadFile(found[0])
 	if err != nil {
@@ -188,21 +188,21 @@ func TestArchives(t *testing.T) {
 	} {
 		t.Run(compilers[0], func(t *testing.T) {
 			c := newClient(t, conf)
-			build := func(prefix string) (map[string]string, result) {
+			build := func(prefix string) (map[string]string, harness.Ended) {
 				clean(t, dir)
-				r := run(t, dir, c.Env, "make", "-j2", "CC="+prefix+compilers[0], "CXX="+prefix+compilers[1], compilers[2])
-				return built(t, dir, isObject), r
+				r := harness.Command(t, dir, c.Env, "make", "-j2", "CC="+prefix+compilers[0], "CXX="+prefix+compilers[1], compilers[2])
+				return harness.Built(t, dir, isObject), r
 			}
 			bare, plain := build("")
 			got, r := build(c.Wrapper + " ")
-			if r.code != 0 || messages(r) != messages(plain) {
-				t.Errorf("status %d, messages\n%s\nwant\n%s", r.code, r.stderr, plain.stderr)
+			if r.Code != 0 || messages(r) != messages(plain) {
+				t.Errorf("status %d, messages\n%s\nwant\n%s", r.Code, r.Stderr, plain.Stderr)
 			}
-			same(t, "first build", bare, got)
+			harness.SameFiles(t, "first build", bare, got)
 			c.want(4, 0)
 			got, _ = build(c.Wrapper + " ")
-			same(t, "second build", bare, got)
-			if counted := c.counters(); counted.CacheHits.Total() != 4 {
+			harness.SameFiles(t, "second build", bare, got)
+			if counted := c.Counters(); counted.CacheHits.Total() != 4 {
 				t.Errorf("%d hits in the second build, want 4", counted.CacheHits.Total())
 			}
 			c.verify()
@@ -219,11 +219,11 @@ func TestAnotherCompiler(t *testing.T) {
 	plain := icecream.of(t, "gcc")
 	archive := archived(t, remade(t, plain, other, nil), "gcc.tar")
 	argv := []string{"gcc", "-c", "a.c", "-o", "a.o"}
-	object := func(r result) string {
+	object := func(r harness.Ended) string {
 		t.Helper()
 		text, err := os.ReadFile(filepath.Join(dir, "a.o"))
-		if r.code != 0 || err != nil {
-			t.Fatalf("status %d, %v\n%s", r.code, err, r.stderr)
+		if r.Code != 0 || err != nil {
+			t.Fatalf("status %d, %v\n%s", r.Code, err, r.Stderr)
 		}
 		if err := os.Remove(filepath.Join(dir, "a.o")); err != nil {
 			t.Fatal(err)
@@ -232,8 +232,8 @@ func TestAnotherCompiler(t *testing.T) {
 	}
 	shared := "CACHEPOT_DIR=" + filepath.Join(harness.Scratch(t), "cache")
 	with := newClient(t, strict(e.url())+storedIn(t)+override("/usr/bin/gcc", archive, "/usr/bin/gcc"), shared)
-	bare := object(run(t, dir, with.Env, argv...))
-	theirs := object(with.compile(dir, argv...))
+	bare := object(harness.Command(t, dir, with.Env, argv...))
+	theirs := object(with.Compile(dir, argv...))
 	if theirs == bare || !strings.Contains(theirs, "Other!") {
 		t.Fatal("the object is not the other compiler's")
 	}
@@ -241,11 +241,11 @@ func TestAnotherCompiler(t *testing.T) {
 
 	without := newClient(t, "", shared)
 	for range 2 {
-		if object(without.compile(dir, argv...)) != bare {
+		if object(without.Compile(dir, argv...)) != bare {
 			t.Error("who has not configured the archive gets its compiler's object")
 		}
 	}
-	if s := without.counters(); s.CacheHits.Total() != 1 || s.CacheMisses.Total() != 1 {
+	if s := without.Counters(); s.CacheHits.Total() != 1 || s.CacheMisses.Total() != 1 {
 		t.Errorf("%d hits, %d misses, want one of each", s.CacheHits.Total(), s.CacheMisses.Total())
 	}
 
@@ -257,7 +257,7 @@ func TestAnotherCompiler(t *testing.T) {
 		t.Fatal(err)
 	}
 	harness.Write(t, dir, map[string]string{"a.c": "#include <stddef.h>\nsize_t f(void) { return 2; }\n"})
-	if got := object(with.compile(dir, argv...)); !strings.Contains(got, "Third!") {
+	if got := object(with.Compile(dir, argv...)); !strings.Contains(got, "Third!") {
 		t.Error("the archive that was replaced is used")
 	}
 	with.want(2, 0)
@@ -275,10 +275,10 @@ func TestArchiveHeaders(t *testing.T) {
 	argv := []string{"gcc", "-O2", "-Iinc", "-S", "a.c", "-o", "a.s"}
 	compile := func(want string) {
 		t.Helper()
-		r := c.compile(dir, argv...)
+		r := c.Compile(dir, argv...)
 		text, err := os.ReadFile(filepath.Join(dir, "a.s"))
-		if r.code != 0 || err != nil || !strings.Contains(string(text), want) {
-			t.Errorf("status %d, %v, no %s\n%s", r.code, err, want, r.stderr)
+		if r.Code != 0 || err != nil || !strings.Contains(string(text), want) {
+			t.Errorf("status %d, %v, no %s\n%s", r.Code, err, want, r.Stderr)
 		}
 	}
 	compile("movl\t$4")
@@ -287,12 +287,12 @@ func TestArchiveHeaders(t *testing.T) {
 	harness.Write(t, dir, map[string]string{"inc/deeper-there.h": "#define N 5\n"})
 	compile("movl\t$5")
 	c.want(2, 0)
-	r := c.compile(dir, append(argv, "-MD", "-MF", "a.d")...)
-	if r.code == 0 || !strings.Contains(r.stderr, "names a file of the archive: /usr/local/include/") {
-		t.Errorf("status %d\n%s", r.code, r.stderr)
+	r := c.Compile(dir, append(argv, "-MD", "-MF", "a.d")...)
+	if r.Code == 0 || !strings.Contains(r.Stderr, "names a file of the archive: /usr/local/include/") {
+		t.Errorf("status %d\n%s", r.Code, r.Stderr)
 	}
-	if r = c.compile(dir, append(argv, "-MMD", "-MF", "a.d")...); r.code != 0 {
-		t.Errorf("status %d\n%s", r.code, r.stderr)
+	if r = c.Compile(dir, append(argv, "-MMD", "-MF", "a.d")...); r.Code != 0 {
+		t.Errorf("status %d\n%s", r.Code, r.Stderr)
 	}
 }
 
@@ -325,16 +325,16 @@ func TestUnusableArchives(t *testing.T) {
 			c := newClient(t, tolerant(e.url())+storedIn(t)+test.more+override("/usr/bin/gcc", test.archive, test.inside))
 			warnings := ""
 			for _, source := range []string{"a", "b"} {
-				r := c.compile(dir, "gcc", "-c", source+".c", "-o", source+".o")
-				if r.code != 0 {
-					t.Errorf("status %d\n%s", r.code, r.stderr)
+				r := c.Compile(dir, "gcc", "-c", source+".c", "-o", source+".o")
+				if r.Code != 0 {
+					t.Errorf("status %d\n%s", r.Code, r.Stderr)
 				}
-				warnings += r.stderr
+				warnings += r.Stderr
 			}
 			if strings.Count(warnings, "\n") != 1 || !strings.Contains(warnings, test.label) || !strings.Contains(warnings, test.warning) {
 				t.Errorf("the user is told\n%s", warnings)
 			}
-			if s := c.counters(); s.DistErrors != 2 || s.DistFailures[test.label] != 2 || s.CacheMisses.Total() != 2 {
+			if s := c.Counters(); s.DistErrors != 2 || s.DistFailures[test.label] != 2 || s.CacheMisses.Total() != 2 {
 				t.Errorf("counted %d %v, %d misses", s.DistErrors, s.DistFailures, s.CacheMisses.Total())
 			}
 		})
@@ -348,14 +348,14 @@ func TestNoDist(t *testing.T) {
 	harness.Write(t, dir, map[string]string{"a.c": "int a;\n"})
 	c := newClient(t, strict("grpc://127.0.0.1:1")+storedIn(t)+"[[dist.toolchains]]\ntype = \"no_dist\"\ncompiler_executable = \"/usr/bin/gcc\"\n")
 	for _, name := range []string{"gcc", "/usr/bin/x86_64-linux-gnu-gcc-12"} {
-		if r := c.compile(dir, name, "-c", "a.c", "-o", "a.o"); r.code != 0 || r.stderr != "" {
-			t.Errorf("status %d\n%s", r.code, r.stderr)
+		if r := c.Compile(dir, name, "-c", "a.c", "-o", "a.o"); r.Code != 0 || r.Stderr != "" {
+			t.Errorf("status %d\n%s", r.Code, r.Stderr)
 		}
 	}
-	if s := c.counters(); s.DistLocal["dist.toolchains: no_dist"] == 0 || s.DistErrors != 0 {
+	if s := c.Counters(); s.DistLocal["dist.toolchains: no_dist"] == 0 || s.DistErrors != 0 {
 		t.Errorf("counted %v %v", s.DistLocal, s.DistFailures)
 	}
-	if r := c.compile(dir, "g++", "-c", "a.c", "-o", "a.o"); r.code == 0 {
+	if r := c.Compile(dir, "g++", "-c", "a.c", "-o", "a.o"); r.Code == 0 {
 		t.Error("another compiler runs here")
 	}
 }
@@ -398,13 +398,13 @@ func TestAnotherPlace(t *testing.T) {
 	e := startEngine(t)
 	dir := harness.Scratch(t)
 	harness.Write(t, dir, map[string]string{"a.c": "#include <stddef.h>\n#include <stdio.h>\n#include <limits.h>\nsize_t a(void) { return sizeof(FILE *) + PATH_MAX; }\n", "clang/bin/keep": "", "clang/lib/clang/keep": ""})
-	resources := strings.TrimSpace(run(t, dir, os.Environ(), "clang", "-print-resource-dir").stdout)
-	if r := run(t, dir, os.Environ(), "sh", "-c", "cp -L /usr/bin/clang clang/bin/clang && cp -rL "+resources+" clang/lib/clang/"); r.code != 0 {
-		t.Fatal(r.stderr)
+	resources := strings.TrimSpace(harness.Command(t, dir, os.Environ(), "clang", "-print-resource-dir").Stdout)
+	if r := harness.Command(t, dir, os.Environ(), "sh", "-c", "cp -L /usr/bin/clang clang/bin/clang && cp -rL "+resources+" clang/lib/clang/"); r.Code != 0 {
+		t.Fatal(r.Stderr)
 	}
 	const there = "builds/worker/toolchains/clang/"
 	more := map[string]string{}
-	for name, text := range built(t, resources, func(name string) bool { return strings.HasSuffix(name, ".h") }) {
+	for name, text := range harness.Built(t, resources, func(name string) bool { return strings.HasSuffix(name, ".h") }) {
 		_, more[there+"lib/clang/"+filepath.Base(resources)+"/"+name], _ = strings.Cut(text, "\n")
 	}
 	content := renamed(t, remade(t, icecream.of(t, "clang"), asItIs, more), "usr/bin/clang", there+"bin/clang")
@@ -412,9 +412,9 @@ func TestAnotherPlace(t *testing.T) {
 	c := newClient(t, conf, "CACHEPOT_PATHS_MODE=exact")
 	argv := []string{filepath.Join(dir, "clang/bin/clang"), "-O2", "-Wall", "-c", "a.c", "-o", "a.o"}
 	var objects [2]string
-	for i, r := range []func() result{func() result { return run(t, dir, c.Env, argv...) }, func() result { return c.compile(dir, argv...) }} {
-		if r := r(); r.code != 0 {
-			t.Fatalf("status %d\n%s", r.code, r.stderr)
+	for i, r := range []func() harness.Ended{func() harness.Ended { return harness.Command(t, dir, c.Env, argv...) }, func() harness.Ended { return c.Compile(dir, argv...) }} {
+		if r := r(); r.Code != 0 {
+			t.Fatalf("status %d\n%s", r.Code, r.Stderr)
 		}
 		text, err := os.ReadFile(filepath.Join(dir, "a.o"))
 		if err != nil {
@@ -462,8 +462,8 @@ func TestStoreLost(t *testing.T) {
 			}
 		}
 		name := string(rune('a' + i))
-		if r := c.compile(dir, "gcc", "-c", name+".c", "-o", name+".o"); r.code != 0 {
-			t.Fatalf("%d: status %d\n%s", i, r.code, r.stderr)
+		if r := c.Compile(dir, "gcc", "-c", name+".c", "-o", name+".o"); r.Code != 0 {
+			t.Fatalf("%d: status %d\n%s", i, r.Code, r.Stderr)
 		}
 	}
 	c.want(3, 0)

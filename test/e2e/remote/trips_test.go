@@ -18,8 +18,8 @@ func TestOneTrip(t *testing.T) {
 		p.mu.Lock()
 		clear(p.calls)
 		p.mu.Unlock()
-		if r := c.compile(dir, "gcc", "-Wall", "-c", "a.c", "-o", "a.o"); r.code != 0 {
-			t.Fatal(r.stderr)
+		if r := c.Compile(dir, "gcc", "-Wall", "-c", "a.c", "-o", "a.o"); r.Code != 0 {
+			t.Fatal(r.Stderr)
 		}
 		if i == 0 {
 			continue // what the service is and has was found out

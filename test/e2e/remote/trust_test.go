@@ -27,8 +27,8 @@ func TestTrust(t *testing.T) {
 	} {
 		c := newClient(t, strict(p.url())+test.more)
 		remove(t, dir, "a.o")
-		if r := c.compile(dir, "gcc", "-c", "a.c", "-o", "a.o"); r.code != 0 {
-			t.Fatal(r.stderr)
+		if r := c.Compile(dir, "gcc", "-c", "a.c", "-o", "a.o"); r.Code != 0 {
+			t.Fatal(r.Stderr)
 		}
 		if got := <-cached; got != test.want {
 			t.Errorf("%s: taken from the service's cache: %v, want %v", test.name, got, test.want)
@@ -44,14 +44,14 @@ func TestProperties(t *testing.T) {
 	harness.Write(t, dir, map[string]string{"a.c": "int a;\n"})
 	for _, more := range []string{"", "properties = [\"OSFamily=linux\", \"pool=fast\"]\n"} {
 		c := newClient(t, strict(e.url())+more)
-		if r := c.compile(dir, "gcc", "-c", "a.c", "-o", "a.o"); r.code != 0 {
-			t.Fatal(r.stderr)
+		if r := c.Compile(dir, "gcc", "-c", "a.c", "-o", "a.o"); r.Code != 0 {
+			t.Fatal(r.Stderr)
 		}
 		c.want(1, 0)
 	}
 	// casd takes no other word for Linux.
 	c := newClient(t, strict(e.url())+"properties = [\"OSFamily=vms\"]\n")
-	if r := c.compile(dir, "gcc", "-c", "a.c", "-o", "a.o"); r.code == 0 {
+	if r := c.Compile(dir, "gcc", "-c", "a.c", "-o", "a.o"); r.Code == 0 {
 		t.Error("the service was not told")
 	}
 }
