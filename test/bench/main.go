@@ -26,6 +26,7 @@ const usage = `usage: go run ./test/bench COMMAND [flags]
   startup   start-up of the wrapper against an empty Go program
   remote    processor time of the client for calls that a service compiles
   latency   round trips of calls that a worker of ours compiles
+  jobs      jobs per second of a scheduler and a worker of ours, beside bubblewrap alone
   moved     build the projects in one place and then in another with the same cache
   sample    build projects twice through cachepot, a C and a Rust one by default
   fetch     fetch the sources and stop
@@ -45,7 +46,7 @@ func main() {
 
 func run(ctx context.Context, args []string) error {
 	commands := map[string]func(context.Context, *bench) error{
-		"compare": compare, "hits": hits, "misses": misses, "startup": startup, "moved": move, "remote": remote, "latency": latency, "sample": sample, "fetch": fetchAll,
+		"compare": compare, "hits": hits, "misses": misses, "startup": startup, "moved": move, "remote": remote, "latency": latency, "jobs": jobs, "sample": sample, "fetch": fetchAll,
 	}
 	if len(args) == 0 || commands[args[0]] == nil {
 		return fmt.Errorf("no such command\n\n%s", usage)
@@ -69,6 +70,7 @@ type bench struct {
 	rounds    int
 	starts    int
 	hitCount  int
+	clients   int    // in jobs
 	cachepot  string // path of the wrapper, its coordinator beside it
 	sccache   string // path of the sccache to compare with; absent where it does not exist
 	recorder  bool
@@ -100,6 +102,7 @@ func newBench(command string, args, env []string) (*bench, error) {
 	fs.IntVar(&b.rounds, "rounds", 5, "rounds of compare, misses and remote")
 	fs.IntVar(&b.starts, "starts", 300, "starts of each program in startup")
 	fs.IntVar(&b.hitCount, "n", 200, "hits of each cache in hits, in batches of 10")
+	fs.IntVar(&b.clients, "clients", 8, "clients in jobs")
 	fs.StringVar(&b.cachepot, "cachepot", filepath.Join("bin", "cachepot"), "`path` of cachepot's wrapper")
 	fs.StringVar(&b.sccache, "sccache", "sccache", "`path` of sccache")
 	fs.BoolVar(&b.recorder, "recorder", false, "also measure the recorder, which copies outputs back without looking at inputs")
@@ -109,7 +112,7 @@ func newBench(command string, args, env []string) (*bench, error) {
 	fs.BoolVar(&b.tests, "tests", false, "have moved run the projects' own tests, in both places and bare")
 	fs.StringVar(&b.macros, "file-macros", "keep", "what moved sets paths.file_macros to: keep or map")
 	fs.DurationVar(&b.roundTrip, "rtt", 10*time.Millisecond, "round trip of the line in latency; a longer one is told better from what else takes time")
-	fs.StringVar(&b.only, "only", "", "measure only the single calls whose names begin with this `text`")
+	fs.StringVar(&b.only, "only", "", "measure only the single calls, or the ways of jobs, whose names begin with this `text`")
 	fs.StringVar(&b.jsonPath, "json", "", "also write the results to this `file`")
 	if err := fs.Parse(args); err != nil {
 		return nil, err

@@ -104,6 +104,14 @@ func startService(b *bench) (*service, error) {
 
 // startWorker starts a worker of ours with an empty store.
 func startWorker(b *bench) (*service, error) {
+	return startDist(b, "worker", func(s *service) string {
+		return "cache_dir = \"" + s.dir + "/cache\"\npublic_addr = \"" + s.address + "\"\n[client_auth]\ntype = \"DANGEROUSLY_INSECURE\"\n" +
+			"[builder]\ntype = \"overlay\"\nbuild_dir = \"" + s.dir + "/build\"\n"
+	})
+}
+
+// startDist starts a server of ours with a directory of its own, for which file is written.
+func startDist(b *bench, name string, file func(*service) string) (*service, error) {
 	port, err := freePort()
 	if err != nil {
 		return nil, err
@@ -112,14 +120,12 @@ func startWorker(b *bench) (*service, error) {
 	if s.dir, err = os.MkdirTemp(b.work, "service-"); err != nil {
 		return nil, err
 	}
-	conf := filepath.Join(s.dir, "worker.conf")
-	text := "cache_dir = \"" + s.dir + "/cache\"\npublic_addr = \"" + s.address + "\"\n[client_auth]\ntype = \"DANGEROUSLY_INSECURE\"\n" +
-		"[builder]\ntype = \"overlay\"\nbuild_dir = \"" + s.dir + "/build\"\n"
-	// Jobs are another user's.
-	if err := errors.Join(os.Chmod(s.dir, 0o755), os.WriteFile(conf, []byte(text), 0o644)); err != nil {
+	conf := filepath.Join(s.dir, name+".conf")
+	// Jobs of a worker are another user's.
+	if err := errors.Join(os.Chmod(s.dir, 0o755), os.WriteFile(conf, []byte(file(s)), 0o600)); err != nil {
 		return nil, err
 	}
-	cmd := exec.Command(b.cachepot+"-dist", "worker", "--config", conf)
+	cmd := exec.Command(b.cachepot+"-dist", name, "--config", conf)
 	cmd.Env = append(slices.Clone(b.env), "CACHEPOT_NO_DAEMON=1")
 	return s, s.start(cmd)
 }
