@@ -66,6 +66,9 @@ func (s *Server) compile(ctx context.Context, p *peer, payload []byte) {
 	}
 	j := &job{s: s, p: p, started: time.Now(), msg: msg}
 	p.keepAlive()
+	if s.Remote != nil {
+		s.Remote.Engine.Connect() // while it is found out what is to be compiled
+	}
 	s.Stats.Do(func(c *stats.Counters) { c.CompileRequests++ })
 	if err := j.understand(ctx); err != nil {
 		j.runBare(err)

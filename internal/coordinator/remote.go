@@ -20,6 +20,8 @@ import (
 // concurrent use; what they return is verified by digest, and nothing else about it.
 type Engine interface {
 	Address() string
+	// Connect makes it quick to reach, and waits for nothing.
+	Connect()
 	ProbeRoot(ctx context.Context, isa string) error
 	Execute(ctx context.Context, job *reapi.Job) (*reapi.Result, error)
 	Fetch(ctx context.Context, digests []digest.Digest) (map[digest.Digest][]byte, error)

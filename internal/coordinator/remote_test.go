@@ -23,6 +23,7 @@ type probed struct {
 }
 
 func (p *probed) Address() string { return "engine" }
+func (p *probed) Connect()        {}
 func (p *probed) ProbeRoot(context.Context, string) error {
 	p.mu.Lock()
 	p.probes++

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	longrunning "cloud.google.com/go/longrunning/autogen/longrunningpb"
@@ -32,14 +33,16 @@ type Config struct {
 	Agent string
 }
 
-// Client speaks to one instance of one service. It connects when it is first used
-// and again whenever it has to. It is safe for concurrent use.
+// Client speaks to one instance of one service. It connects when it is first used, or
+// Connect is called, and again whenever it has to. It is safe for concurrent use.
 type Client struct {
 	config Config
 	calls  *grpc.ClientConn
 	bulk   *grpc.ClientConn // of its own, so that a large blob holds up no small call
 	known  *known
-	prefix string // of the names of blobs: the instance and a slash, or nothing
+	prefix string       // of the names of blobs: the instance and a slash, or nothing
+	asked  atomic.Int64 // when Connect was called last, or a call made; nanoseconds since 1970
+	close  context.CancelFunc
 
 	uploading sync.Mutex // held while much is uploaded, so that it is not uploaded twice
 
@@ -70,6 +73,10 @@ func New(c Config) (*Client, error) {
 		_ = cl.calls.Close()
 		return nil, err
 	}
+	ctx, end := context.WithCancel(context.Background())
+	cl.close = end
+	go cl.hold(ctx, cl.calls)
+	go cl.hold(ctx, cl.bulk)
 	return cl, nil
 }
 
@@ -116,6 +123,7 @@ const (
 
 // Close gives up the connections.
 func (c *Client) Close() error {
+	c.close()
 	err := c.calls.Close()
 	if other := c.bulk.Close(); err == nil {
 		err = other

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	repb "github.com/bazelbuild/remote-apis/build/bazel/remote/execution/v2"
 	"github.com/bazelbuild/remote-apis/build/bazel/semver"
@@ -28,6 +29,7 @@ const batchCap = 4<<20 - 128<<10
 // Limits asks the service what it can do. The answer is remembered until a call
 // fails. The error says in one line what a user can do about it.
 func (c *Client) Limits(ctx context.Context) (*Limits, error) {
+	c.asked.Store(time.Now().UnixNano())
 	c.mu.Lock()
 	known := c.limits
 	c.mu.Unlock()

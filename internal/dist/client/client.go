@@ -51,8 +51,8 @@ const (
 	comeBack    = 3 * time.Second
 )
 
-// Client speaks to one scheduler and its workers. It connects when it is first used. It is
-// safe for concurrent use.
+// Client speaks to one scheduler and its workers. It connects when it is first used, or
+// Connect is called. It is safe for concurrent use.
 type Client struct {
 	config Config
 	begin  sync.Once // the first use
@@ -81,6 +81,10 @@ func New(c Config) *Client {
 
 // Address returns the scheduler's URL.
 func (c *Client) Address() string { return c.config.Scheduler.URL }
+
+// Connect has the scheduler reached, and waits for nothing. A worker is connected to as soon
+// as a lease for it is there.
+func (c *Client) Connect() { c.begin.Do(func() { go c.run() }) }
 
 // Close gives up all leases and connections. Calls under way fail.
 func (c *Client) Close() {

@@ -57,6 +57,7 @@ func (c *Client) workerOf(g *distpb.Grant, realm string) (*worker, error) {
 	w.mu.Lock()
 	w.pass = g.GetPass()
 	w.mu.Unlock()
+	w.client.Connect() // the lease is about to be used
 	return w, nil
 }
 
