@@ -19,7 +19,11 @@ type latencyOf struct {
 	Far   []float64 `json:"far_milliseconds"`   // the same a round trip away
 	First []float64 `json:"first_milliseconds"` // likewise, with a connection that has to be made
 	Bare  []float64 `json:"bare_milliseconds"`
+	Local []float64 `json:"local_milliseconds"` // the same job in the same sandbox, without coordinator and connection
 	Trips spread    `json:"round_trips"`
+	// FirstTrips are those where the connection was cut just before the call.
+	FirstTrips spread `json:"first_round_trips"`
+	Over       spread `json:"near_less_local_milliseconds"`
 }
 
 // latency counts the round trips of a call that our worker compiles: how much longer it
@@ -29,7 +33,7 @@ func latency(ctx context.Context, b *bench) (err error) {
 	if err != nil {
 		return err
 	}
-	e, err := startWorker(b)
+	e, err := startInside(ctx, b)
 	if err != nil {
 		return err
 	}
@@ -62,19 +66,25 @@ func latency(ctx context.Context, b *bench) (err error) {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			if err := r.turn(in, line, b.roundTrip, dir, gcc, round >= 0); err != nil {
+			if err := r.turn(ctx, e, in, line, b.roundTrip, dir, gcc, round >= 0); err != nil {
 				return err
 			}
 		}
-		extra := less(r.Far, r.Near)
-		for i := range extra {
-			extra[i] /= milliseconds(b.roundTrip)
-		}
-		r.Trips = spreadOf(extra)
+		r.Trips, r.FirstTrips = trips(r.Far, r.Near, b.roundTrip), trips(r.First, r.Near, b.roundTrip)
+		r.Over = spreadOf(less(r.Near, r.Local))
 		results = append(results, r)
 	}
 	printLatency(b, results)
 	return b.writeJSON("latency", nil, results)
+}
+
+// trips counts the round trips that calls took longer.
+func trips(far, near []float64, roundTrip time.Duration) spread {
+	extra := less(far, near)
+	for i := range extra {
+		extra[i] /= milliseconds(roundTrip)
+	}
+	return spreadOf(extra)
 }
 
 // through adds settings with which all that can be is compiled at the address.
@@ -85,7 +95,7 @@ func through(settings func(string, int) []string, dir, address string) (func(str
 }
 
 // turn makes one call of each kind.
-func (r *latencyOf) turn(in *instance, line *delayed, roundTrip time.Duration, dir, gcc string, counts bool) error {
+func (r *latencyOf) turn(ctx context.Context, e *inside, in *instance, line *delayed, roundTrip time.Duration, dir, gcc string, counts bool) error {
 	for _, kind := range []struct {
 		to     *[]float64
 		oneWay time.Duration
@@ -115,6 +125,16 @@ func (r *latencyOf) turn(in *instance, line *delayed, roundTrip time.Duration, d
 		if counts {
 			*kind.to = append(*kind.to, milliseconds(time.Since(start)))
 		}
+		if kind.to != &r.Near {
+			continue
+		}
+		took, err := e.again(ctx)
+		if err != nil {
+			return err
+		}
+		if counts {
+			r.Local = append(r.Local, milliseconds(took))
+		}
 	}
 	return nil
 }
@@ -134,10 +154,10 @@ func noise(size int) []byte {
 
 func printLatency(b *bench, results []*latencyOf) {
 	fmt.Printf("\na new source, our worker, a line of %v: median (min-max) of %d calls, load average %.2f\n", b.roundTrip, 4*b.rounds, loadAverage())
-	rows := [][]string{{"source", "bare ms", "near ms", "far ms", "round trips", "first connection ms"}}
+	rows := [][]string{{"source", "bare ms", "local sandbox ms", "near ms", "near - local ms", "far ms", "round trips", "first connection ms", "round trips"}}
 	for _, r := range results {
-		rows = append(rows, []string{strconv.Itoa(r.Size>>10) + " KB", spreadOf(r.Bare).String(), spreadOf(r.Near).String(), spreadOf(r.Far).String(),
-			r.Trips.String(), spreadOf(r.First).String()})
+		rows = append(rows, []string{strconv.Itoa(r.Size>>10) + " KB", spreadOf(r.Bare).String(), spreadOf(r.Local).String(), spreadOf(r.Near).String(),
+			r.Over.String(), spreadOf(r.Far).String(), r.Trips.String(), spreadOf(r.First).String(), r.FirstTrips.String()})
 	}
 	printTable(rows)
 }

@@ -102,14 +102,6 @@ func startService(b *bench) (*service, error) {
 	return s, s.start(cmd)
 }
 
-// startWorker starts a worker of ours with an empty store.
-func startWorker(b *bench) (*service, error) {
-	return startDist(b, "worker", func(s *service) string {
-		return "cache_dir = \"" + s.dir + "/cache\"\npublic_addr = \"" + s.address + "\"\n[client_auth]\ntype = \"DANGEROUSLY_INSECURE\"\n" +
-			"[builder]\ntype = \"overlay\"\nbuild_dir = \"" + s.dir + "/build\"\n"
-	})
-}
-
 // startDist starts a server of ours with a directory of its own, for which file is written.
 func startDist(b *bench, name string, file func(*service) string) (*service, error) {
 	port, err := freePort()
