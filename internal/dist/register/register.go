@@ -51,8 +51,9 @@ type Registration struct {
 	config   Config
 	verifier *lease.Verifier
 
-	mu    sync.Mutex              // guards queue
+	mu    sync.Mutex              // guards what follows
 	queue chan *distpb.FromWorker // to the scheduler; nil where there is none
+	end   context.CancelCauseFunc // of the session that queue is of
 }
 
 // New returns a Registration. Run keeps it up.
@@ -80,8 +81,8 @@ func (r *Registration) report(nonce string, started bool) {
 	}
 	select {
 	case r.queue <- m:
-	default: // it does not listen; a new session begins with what is in use
-		close(r.queue)
+	default: // a new session begins with what is in use
+		r.end(errors.New("it does not listen"))
 		r.queue = nil
 	}
 }
@@ -123,8 +124,8 @@ func (r *Registration) session(ctx context.Context) (worked bool, err error) {
 		return false, failure(ctx, err)
 	}
 	queue := make(chan *distpb.FromWorker, 4096)
-	r.attach(queue)
-	defer r.attach(nil)
+	r.attach(queue, cancel)
+	defer r.attach(nil, nil)
 	// What is in use is looked up after the queue is there: nothing is left out.
 	if err := stream.Send(r.hello()); err != nil && !errors.Is(err, io.EOF) { // else Recv says why
 		return false, failure(ctx, err)
@@ -148,10 +149,10 @@ func (r *Registration) session(ctx context.Context) (worked bool, err error) {
 	}
 }
 
-func (r *Registration) attach(queue chan *distpb.FromWorker) {
+func (r *Registration) attach(queue chan *distpb.FromWorker, end context.CancelCauseFunc) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.queue = queue
+	r.queue, r.end = queue, end
 }
 
 func (r *Registration) hello() *distpb.FromWorker {
@@ -170,11 +171,7 @@ func (r *Registration) talk(ctx context.Context, stream distpb.Scheduler_ServeCl
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case queued, ok := <-queue:
-			if !ok {
-				return errors.New("it does not listen")
-			}
-			m = queued
+		case m = <-queue:
 		case <-t.C:
 			load := &distpb.Load{}
 			if r.config.Unleased != nil {
