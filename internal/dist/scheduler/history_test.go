@@ -39,6 +39,9 @@ type simClient struct {
 	name    string
 	waiting []*simJob
 	waits   int // grants to others since it began to wait
+	// hoards: it wants all that there is, says that it uses it, and does not.
+	hoards bool
+	held   []string // nonces that it keeps
 }
 
 type simJob struct {
@@ -102,6 +105,11 @@ func (w *world) connect(c *simClient) {
 	if err := w.m.AddClient(w.now, c.id); err != nil {
 		w.t.Fatal(err)
 	}
+	if c.hoards {
+		c.held = nil
+		w.m.Demand(w.now, c.id, "", 1000)
+		return
+	}
 	w.m.Demand(w.now, c.id, "", len(c.waiting))
 }
 
@@ -116,9 +124,16 @@ func (w *world) settle() {
 			if g, ok := e.(scheduler.Grant); ok {
 				w.grant(g)
 			} else if r, ok := e.(scheduler.Revoke); ok {
-				w.m.Release(w.now, r.Client, r.Nonce, scheduler.Unused)
+				w.revoked(r)
 			}
 		}
+	}
+}
+
+// revoked gives a lease back, as clients do that mean well.
+func (w *world) revoked(r scheduler.Revoke) {
+	if !slices.ContainsFunc(w.clients, func(c *simClient) bool { return c.id == r.Client && c.hoards }) {
+		w.m.Release(w.now, r.Client, r.Nonce, scheduler.Unused)
 	}
 }
 
@@ -135,11 +150,18 @@ func (w *world) grant(g scheduler.Grant) {
 	}
 	w.granted[g.Nonce] = key
 	for _, o := range w.clients {
-		if o != c && len(o.waiting) > 0 {
+		if o != c && len(o.waiting) > 0 && !g.Again {
 			o.waits++
 		}
 	}
 	c.waits = 0
+	if c.hoards {
+		if !g.Again {
+			c.held = append(c.held, g.Nonce)
+			w.m.Begin(w.now, c.id, g.Nonce)
+		}
+		return
+	}
 	if len(c.waiting) == 0 {
 		w.m.Release(w.now, c.id, g.Nonce, scheduler.Unused)
 		return
@@ -209,7 +231,10 @@ func (w *world) step(faults bool) {
 	}
 	for _, c := range w.clients {
 		w.m.Alive(w.now, c.id)
-		if len(c.waiting) < 8 && w.rng.IntN(4) == 0 && faults {
+		for _, nonce := range c.held {
+			w.m.Renew(w.now, c.id, nonce)
+		}
+		if !c.hoards && len(c.waiting) < 8 && w.rng.IntN(4) == 0 && faults {
 			w.made++
 			c.waiting = append(c.waiting, &simJob{action: digest.Of(fmt.Append(nil, "job ", w.made)), since: w.now})
 			w.m.Demand(w.now, c.id, "", len(c.waiting))
@@ -290,22 +315,92 @@ func (w *world) check() {
 	}
 }
 
+// newWorld returns a world with workers and clients that are connected.
+func newWorld(t *testing.T, seed uint64, workers, clients int) *world {
+	w := &world{t: t, rng: rand.New(rand.NewPCG(seed, 1)), now: scheduler.Second, signer: lease.NewSigner(bytes.Repeat([]byte{7}, ed25519.SeedSize)),
+		granted: map[string]string{}, used: map[string]digest.Digest{}, done: map[digest.Digest]int{}}
+	w.m = scheduler.New(w.nonce)
+	for i := range workers {
+		w.workers = append(w.workers, w.newWorker(i))
+	}
+	for i := range clients {
+		c := &simClient{name: fmt.Sprint("c", i)}
+		w.clients = append(w.clients, c)
+		w.connect(c)
+	}
+	return w
+}
+
+// busy keeps every client that means well waiting for more than there is; else they lose interest.
+func (w *world) busy(busy bool) {
+	for _, c := range w.clients {
+		if !busy && !c.hoards {
+			c.waiting = nil
+			w.m.Demand(w.now, c.id, "", 0)
+			continue
+		}
+		for !c.hoards && len(c.waiting) < 8 {
+			w.made++
+			c.waiting = append(c.waiting, &simJob{action: digest.Of(fmt.Append(nil, "job ", w.made)), since: w.now})
+		}
+		if !c.hoards {
+			w.m.Demand(w.now, c.id, "", len(c.waiting))
+		}
+	}
+}
+
+// TestHoarders: clients that take all slots there are, say that they use them, have them signed
+// anew and run nothing, keep two others waiting for half a minute, once; from then on these have
+// their share, as if the hoarders were as many clients with work. So it is where the two want
+// nothing now and then, for a third of the time.
+func TestHoarders(t *testing.T) {
+	for _, test := range []struct {
+		hoarders int
+		bursts   bool
+	}{{1, false}, {2, false}, {1, true}} {
+		w := newWorld(t, 1, 6, 0) // 12 slots
+		for range test.hoarders {
+			c := &simClient{name: "hoarder", hoards: true}
+			w.clients = append(w.clients, c)
+			w.connect(c)
+		}
+		w.settle()
+		if n := w.m.Status().InProgress; test.hoarders > 0 && n != 12 {
+			t.Fatalf("of 12 slots the hoarders have %d", n)
+		}
+		for i := range 2 {
+			c := &simClient{name: fmt.Sprint("c", i)}
+			w.clients = append(w.clients, c)
+			w.connect(c)
+		}
+		first, began, wanted := scheduler.Instant(0), w.now, 0
+		for i := range 6000 { // ten minutes
+			busy := !test.bursts || i%450 < 300
+			if busy {
+				wanted++
+			}
+			w.busy(busy)
+			w.step(false)
+			if first == 0 && len(w.done) > 0 {
+				first = w.now - began
+			}
+		}
+		// Jobs take two seconds, as a mean.
+		share := 12.0 * 2 / float64(2+test.hoarders)
+		rate := float64(len(w.done)) * 2 / (float64(wanted) / 10)
+		t.Logf("%+v: the first job ends after %.1f s, %.1f slots are of use; the share is %.0f", test, float64(first)/float64(scheduler.Second), rate, share)
+		if first == 0 || first > 36*scheduler.Second || rate < 0.9*share {
+			t.Error("others have less than their share")
+		}
+	}
+}
+
 // TestHistories: whatever fails, each job succeeds once or is given up by its client, each
 // lease is used for one action at one worker, and when nothing fails any more all that wait
 // are served.
 func TestHistories(t *testing.T) {
 	for seed := range uint64(6) {
-		w := &world{t: t, rng: rand.New(rand.NewPCG(seed, 1)), now: scheduler.Second, signer: lease.NewSigner(bytes.Repeat([]byte{7}, ed25519.SeedSize)),
-			granted: map[string]string{}, used: map[string]digest.Digest{}, done: map[digest.Digest]int{}}
-		w.m = scheduler.New(w.nonce)
-		for i := range 4 {
-			w.workers = append(w.workers, w.newWorker(i))
-		}
-		for i := range 5 {
-			c := &simClient{name: fmt.Sprint("c", i)}
-			w.clients = append(w.clients, c)
-			w.connect(c)
-		}
+		w := newWorld(t, seed, 4, 5)
 		for range 3000 { // five minutes
 			w.step(true)
 		}

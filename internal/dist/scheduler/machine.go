@@ -19,6 +19,9 @@ const (
 	// beginLife is how long a lease may be in use before its worker has said that the job
 	// runs: an upload may take long.
 	beginLife = 600 * Second
+	// earlyLife is how long of that it is left to a client that has more than its share while
+	// another lacks some: who says Begin and sends nothing keeps nobody waiting for longer.
+	earlyLife = 30 * Second
 	// silence is after how long without a word a worker or a client is taken for gone.
 	// They speak every two seconds.
 	silence = 7 * Second
@@ -112,6 +115,8 @@ type client struct {
 	order   []string // keys of demands, the one that was served last at the end
 	shy     map[string]*trouble
 	served  uint64 // grants of the machine when it was last given one
+	// wasted is how many leases it said it uses with no job to show, less one for each job since.
+	wasted int
 }
 
 // demand is how many idle leases of an affinity a client wants to have and has.
@@ -138,6 +143,7 @@ type lease struct {
 	client          *client // nil: it has gone, or is not known
 	worker          *worker
 	state           state
+	since           Instant // of begun ones: when
 	until           Instant // of idle and begun ones
 	revoking        bool
 }
@@ -249,7 +255,7 @@ func (m *Machine) Begin(now Instant, id ClientID, nonce string) {
 	}
 	if l := c.leases[nonce]; l != nil && l.state == idle {
 		l.begin(begun)
-		l.until = now + beginLife
+		l.since, l.until = now, now+beginLife
 		m.place(now)
 	}
 }
@@ -337,6 +343,9 @@ func (m *Machine) Tick(now Instant) {
 		}
 		if l.client != nil && l.state == begun {
 			m.tell(Revoke{l.client.id, l.nonce})
+			if l.worker.Reports {
+				l.client.wasted = min(l.client.wasted+1, maxIdle)
+			}
 		}
 		m.drop(l)
 	}

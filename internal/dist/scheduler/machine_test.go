@@ -161,6 +161,64 @@ func TestShares(t *testing.T) {
 	s.said("3 gets n9 at w1")
 }
 
+// TestEarly: who says that leases are in use, and has nothing run, keeps others from their share
+// for half a minute at most, and is given no more than its own share; what runs is left to it.
+func TestEarly(t *testing.T) {
+	s := newScene(t)
+	s.client(1)
+	s.worker(1, reporting("w1", 4))
+	s.m.Demand(s.now, 1, "", 100)
+	s.said("1 gets n1 at w1", "1 gets n2 at w1", "1 gets n3 at w1", "1 gets n4 at w1")
+	for i := range 4 {
+		s.m.Begin(s.now, 1, fmt.Sprint("n", i+1))
+	}
+	s.m.Started(s.now, 1, "n1")
+	s.pass(60 * Second)
+	s.said() // it is alone
+	for i := range 3 {
+		s.m.Renew(s.now, 1, fmt.Sprint("n", i+2))
+	}
+	s.m.Take()
+	s.client(2)
+	s.m.Demand(s.now, 2, "", 100)
+	s.said("1 gives n2 back", "1 gives n3 back", "2 gets n5 at w1", "2 gets n6 at w1")
+	s.m.Begin(s.now, 2, "n5")
+	s.m.Begin(s.now, 2, "n6")
+	s.pass(60 * Second)
+	s.said() // each has its share
+	s.m.Release(s.now, 1, "n4", Done)
+	s.said("1 gets n7 at w1") // 2 waits for less
+	s.m.Release(s.now, 2, "n5", Done)
+	s.m.Release(s.now, 2, "n6", Done)
+	s.said("2 gets n8 at w1", "2 gets n9 at w1")
+	// A client that has just begun is given time, however long others wait.
+	s = newScene(t)
+	s.client(1)
+	s.client(2)
+	s.worker(1, reporting("w1", 2))
+	s.m.Demand(s.now, 1, "", 2)
+	s.m.Begin(s.now, 1, "n1")
+	s.m.Begin(s.now, 1, "n2")
+	s.m.Demand(s.now, 2, "", 1)
+	s.m.Take()
+	s.pass(earlyLife - Second)
+	s.said()
+	s.pass(Second)
+	s.said("1 gives n1 back", "2 gets n3 at w1")
+	// Of a worker that does not report nobody knows what runs.
+	s = newScene(t)
+	s.client(1)
+	s.client(2)
+	s.worker(1, Worker{Addr: "w1", CPUs: 2})
+	s.m.Demand(s.now, 1, "", 2)
+	s.m.Begin(s.now, 1, "n1")
+	s.m.Begin(s.now, 1, "n2")
+	s.m.Demand(s.now, 2, "", 1)
+	s.m.Take()
+	s.pass(beginLife - Second)
+	s.said()
+}
+
 // TestStates: the table of states in docs/spec/leases.md.
 func TestStates(t *testing.T) {
 	begin := func(reports bool) *scene {
@@ -415,7 +473,7 @@ func TestClients(t *testing.T) {
 	if n := s.m.clients[1].lacks(); n > maxDemands*maxIdle {
 		t.Errorf("it wants %d", n)
 	}
-	if n := s.m.clients[1].idle(); n > 2 {
-		t.Errorf("it has %d idle leases, and its share is 2", n)
+	if n := s.m.clients[1].early(); n > 2 {
+		t.Errorf("it has %d early leases, and its share is 2", n)
 	}
 }

@@ -10,9 +10,10 @@ import (
 // somebody has less than a fair share. Each slot goes to the client that has least.
 func (m *Machine) place(now Instant) {
 	share := m.share()
+	m.lapse(now, share)
 	for m.free() > 0 && m.grantOne(now, share) {
 	}
-	m.revoke(now, share)
+	m.revoke(share)
 }
 
 func (m *Machine) free() int {
@@ -46,21 +47,24 @@ func (c *client) lacks() int {
 	return n
 }
 
-func (c *client) idle() int {
+// early is how many leases a client has of which nobody but itself says that they are used.
+func (c *client) early() int {
 	n := 0
 	for _, l := range c.leases {
-		if l.state == idle {
+		if l.early() {
 			n++
 		}
 	}
 	return n
 }
 
+func (l *lease) early() bool { return l.state == idle || l.state == begun && l.worker.Reports }
+
 // grantOne gives one slot away, and reports whether it did.
 func (m *Machine) grantOne(now Instant, share int) bool {
 	var waiting []*client
 	for _, c := range m.clients {
-		if c.lacks() > 0 && c.idle() < share {
+		if c.lacks() > 0 && c.early() < max(1, share-c.wasted) {
 			waiting = append(waiting, c)
 		}
 	}
@@ -130,29 +134,73 @@ func better(a, b *worker, affinity string) bool {
 	return cmp.Or(cmp.Compare(busy(a), busy(b)), cmp.Compare(a.Addr, b.Addr)) < 0
 }
 
-// revoke asks clients that have more than their share for idle leases back, as many as others
-// lack to theirs.
-func (m *Machine) revoke(now Instant, share int) {
-	wanted := 0
+// wanted is how many slots clients lack to their share, less those that come back already.
+func (m *Machine) wanted(share int) int {
+	n := 0
 	for _, c := range m.clients {
-		wanted += max(min(c.lacks(), share-c.held()), 0)
+		n += max(min(c.lacks(), share-c.held()), 0)
 	}
-	if wanted == 0 {
-		return
+	if n == 0 {
+		return 0
 	}
 	for _, l := range m.leases {
-		if l.revoking && l.state == idle {
-			wanted--
+		if l.comesBack() {
+			n--
 		}
 	}
-	for _, c := range slices.SortedFunc(maps.Values(m.clients), func(a, b *client) int { return byServed(b, a) }) {
-		spare := c.held() - share
+	return n
+}
+
+// spare is how many slots a client has above its share, less those that come back already.
+func (c *client) spare(share int) int {
+	n := c.held() - share
+	for _, l := range c.leases {
+		if l.comesBack() {
+			n--
+		}
+	}
+	return n
+}
+
+func (l *lease) comesBack() bool { return l.revoking && l.state == idle }
+
+// lapse takes leases back of clients that have more than their share, as many as others lack
+// to theirs beyond what is free: those that have long been said to be in use, and no job runs.
+func (m *Machine) lapse(now Instant, share int) {
+	wanted := m.wanted(share) - m.free()
+	if wanted <= 0 {
+		return
+	}
+	for _, c := range m.richest() {
+		spare := c.spare(share)
 		for _, nonce := range slices.Sorted(maps.Keys(c.leases)) {
-			l := c.leases[nonce]
-			if l.revoking && l.state == idle {
-				spare--
+			if wanted <= 0 || spare <= 0 {
+				break
+			}
+			if l := c.leases[nonce]; l.state == begun && l.worker.Reports && now-l.since >= earlyLife {
+				m.tell(Revoke{c.id, nonce})
+				m.drop(l)
+				c.wasted = min(c.wasted+1, maxIdle)
+				wanted, spare = wanted-1, spare-1
 			}
 		}
+	}
+}
+
+// richest returns the clients, who has most first.
+func (m *Machine) richest() []*client {
+	return slices.SortedFunc(maps.Values(m.clients), func(a, b *client) int { return byServed(b, a) })
+}
+
+// revoke asks clients that have more than their share for idle leases back, as many as others
+// lack to theirs.
+func (m *Machine) revoke(share int) {
+	wanted := m.wanted(share)
+	if wanted <= 0 {
+		return
+	}
+	for _, c := range m.richest() {
+		spare := c.spare(share)
 		for _, nonce := range slices.Sorted(maps.Keys(c.leases)) {
 			l := c.leases[nonce]
 			if wanted <= 0 || spare <= 0 {

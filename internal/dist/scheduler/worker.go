@@ -107,6 +107,8 @@ func (m *Machine) started(w *worker, nonce string) {
 		m.leases[nonce], w.leases[nonce] = l, l
 	case l.worker != w || l.state == ended: // not a lease of this worker's
 		return
+	case l.client != nil && l.state != started:
+		l.client.wasted = max(l.client.wasted-1, 0)
 	}
 	l.begin(started)
 }
