@@ -299,7 +299,7 @@ func (k *keeper) write(name string, content []byte) (*os.File, error) {
 	return os.Open(k.at(name))
 }
 
-// reap waits until no process of the job is left. The first process of its
+// reap waits until no process of the job is left, and notes what the largest took. The first process of its
 // namespace dies with bubblewrap, and is not gone before all others of the
 // namespace are; as it has lost its parent it is now a child of this process. Where
 // it may have come to an end before it could ask to die so, it is killed here.
@@ -319,7 +319,9 @@ func (k *keeper) reap(dies bool) error {
 		}()
 	}
 	for {
-		_, err := unix.Wait4(-1, nil, 0, nil)
+		var took unix.Rusage // of the largest that it has waited for, too
+		_, err := unix.Wait4(-1, nil, 0, &took)
+		k.peak = max(k.peak, uint64(took.Maxrss)<<10)
 		switch {
 		case errors.Is(err, unix.ECHILD):
 			return nil

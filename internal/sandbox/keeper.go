@@ -49,6 +49,7 @@ type keeper struct {
 	root    *os.Root          // its root; nil between jobs
 	told    map[string]string // paths that the worker may ask for, and where they lie
 	running running
+	peak    uint64 // bytes of memory that the largest process of the job had
 }
 
 // running is the job that runs now, and who should be killed.
@@ -228,6 +229,7 @@ func (k *keeper) answer(q *request) (*reply, *os.File) {
 // run runs a job to its end: none of its processes is left.
 func (k *keeper) run(j *jobSpec, number int, r *reply) error {
 	k.running.begin(number)
+	k.peak = 0
 	if k.mounted {
 		return errors.New("the files of the last job are still in use")
 	}
@@ -259,7 +261,7 @@ func (k *keeper) run(j *jobSpec, number int, r *reply) error {
 	r.Limit = k.running.why
 	k.running.Unlock()
 	if r.Limit == "" {
-		r.Limit = k.overrun(r.Status)
+		r.Limit = k.overrun(r.Status, &bounds)
 	}
 	for _, o := range j.Outputs {
 		out, err := k.describe(inRoot(j.Dir, o))
@@ -274,8 +276,9 @@ func (k *keeper) run(j *jobSpec, number int, r *reply) error {
 }
 
 // overrun tells which limit a job has met, of those that do not kill it or kill it
-// without a word.
-func (k *keeper) overrun(status int) string {
+// without a word. Where nothing counts what was refused, a command that fails and had most of
+// the memory that one process may have is taken for one that got no more.
+func (k *keeper) overrun(status int, l *Limits) string {
 	met := k.groups.exceeded()
 	switch {
 	case met.memory > 0:
@@ -284,6 +287,8 @@ func (k *keeper) overrun(status int) string {
 		return ""
 	case met.processes > 0:
 		return "processes"
+	case len(k.groups.Dirs) == 0 && k.peak > l.Memory/4*3:
+		return "memory"
 	case status == 128+int(unix.SIGXFSZ):
 		return "size of a file"
 	case status == 128+int(unix.SIGXCPU):

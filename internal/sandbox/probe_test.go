@@ -5,6 +5,7 @@ package sandbox_test
 // stops them before.
 const probe = `
 #define _GNU_SOURCE
+#include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -16,6 +17,7 @@ const probe = `
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -66,8 +68,13 @@ static int memory(long mb) {
 	return 0;
 }
 static int memories(long mb) { /* of several processes, each of them modest */
-	for (int i = 0; i < 8; i++) if (fork() == 0) { memory(mb / 8); sleep(2); _exit(0); }
-	for (int i = 0, s; i < 8; i++) { wait(&s); if (s) return 1; }
+	for (int i = 0; i < 8; i++) {
+		pid_t p = fork();
+		if (p == -1) { printf("0"); return 1; }
+		if (p == 0) { int bad = memory(mb / 8); sleep(2); _exit(bad); }
+	}
+	for (int i = 0, s; i < 8; i++) if (wait(&s) == -1 || s) { printf("%ld", i * mb / 8); return 1; }
+	printf("%ld", mb);
 	return 0;
 }
 static int disk(const char *path, long mb) {
@@ -100,6 +107,55 @@ static int abstract(const char *name) {
 	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
 	int bad = connect(fd, (struct sockaddr *)&a, sizeof(sa_family_t) + 1 + strlen(name));
 	printf("%s", bad ? strerror(errno) : "connected");
+	return 0;
+}
+/* tcp connects to "address port" of either family and prints what came of it. */
+static void tcp(const char *to) {
+	char host[64]; int port;
+	struct sockaddr_in a = { .sin_family = AF_INET };
+	struct sockaddr_in6 b = { .sin6_family = AF_INET6 };
+	struct timeval wait = { 2 };
+	sscanf(to, "%63s %d", host, &port);
+	a.sin_port = b.sin6_port = htons(port);
+	int six = strchr(host, ':') != 0, bad;
+	inet_pton(six ? AF_INET6 : AF_INET, host, six ? (void *)&b.sin6_addr : (void *)&a.sin_addr);
+	int fd = socket(six ? AF_INET6 : AF_INET, port == 53 ? SOCK_DGRAM : SOCK_STREAM, 0);
+	if (fd < 0) { printf("%s: no socket\n", to); return; }
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof wait);
+	bad = six ? connect(fd, (struct sockaddr *)&b, sizeof b) : connect(fd, (struct sockaddr *)&a, sizeof a);
+	printf("%s: %s\n", to, bad ? "unreachable" : "connected");
+	close(fd);
+}
+/* hunt looks for a text, which it is given backwards, in files and in what /proc tells of processes. */
+static void hunt(const char *path, const char *text) {
+	static char b[1 << 16];
+	int fd = open(path, O_RDONLY | O_NONBLOCK);
+	ssize_t n = fd < 0 ? 0 : read(fd, b, sizeof b);
+	if (n > 0 && memmem(b, n, text, strlen(text))) printf("%s\n", path);
+	close(fd);
+}
+static int hunts(int argc, char **argv) {
+	char text[64] = "", p[300];
+	int n = strlen(argv[2]);
+	for (int i = 0; i < n; i++) text[i] = argv[2][n - 1 - i];
+	for (int i = 3; i < argc; i++) hunt(argv[i], text);
+	for (char **e = environ; *e; e++) if (strstr(*e, text)) puts("environment");
+	struct dirent **names;
+	n = scandir("/proc", &names, number, alphasort);
+	for (int i = 0; i < n; i++) {
+		const char *files[] = { "cmdline", "environ", "mountinfo" };
+		for (int k = 0; k < 3; k++) { snprintf(p, sizeof p, "/proc/%s/%s", names[i]->d_name, files[k]); hunt(p, text); }
+	}
+	return 0;
+}
+/* swap exchanges directories that were made for outputs for links. */
+static int swap(void) {
+	const char *to[] = { "/etc", "../../../../../../../../../etc", "/proc/1/root/etc", "/proc/self/cwd/../../etc" };
+	char p[] = "/w/out0";
+	for (int i = 0; i < 4; i++) {
+		p[6] = '0' + i;
+		if (rmdir(p) || symlink(to[i], p)) return 1;
+	}
 	return 0;
 }
 static int foreign(void) { /* getpid(2) of the i386 interface, then of the x32 one */
@@ -189,6 +245,9 @@ int main(int argc, char **argv) {
 	if (!strcmp(do_, "files")) return files(n);
 	if (!strcmp(do_, "opens")) return opens(n);
 	if (!strcmp(do_, "abstract")) return abstract(argv[2]);
+	if (!strcmp(do_, "tcp")) { for (int i = 2; i < argc; i++) tcp(argv[i]); return 0; }
+	if (!strcmp(do_, "hunt")) return hunts(argc, argv);
+	if (!strcmp(do_, "swap")) return swap();
 	if (!strcmp(do_, "foreign")) return foreign();
 	if (!strcmp(do_, "plant")) return plant();
 	if (!strcmp(do_, "digest")) return digest("/");
