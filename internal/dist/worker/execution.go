@@ -133,8 +133,14 @@ func missing(names []digest.Digest) error {
 	return st.Err()
 }
 
-// run carries a job out and returns the answer to all who wait for it.
-func (s *Server) run(ctx context.Context, r *running, leased bool) *repb.ExecuteResponse {
+// run carries a job out and returns the answer to all who wait for it. Whatever is wrong with a
+// job, the worker goes on.
+func (s *Server) run(ctx context.Context, r *running, leased bool) (resp *repb.ExecuteResponse) {
+	defer func() {
+		if p := recover(); p != nil {
+			resp = &repb.ExecuteResponse{Status: status.Convert(s.defect("job", p)).Proto()}
+		}
+	}()
 	result, err := s.runInSlot(ctx, r, leased)
 	if err != nil {
 		err = s.jobError(ctx, err)

@@ -122,7 +122,8 @@ type options struct {
 	limit   int64
 	limits  sandbox.Limits
 	foreign *execute.Foreign
-	dir     string // of an earlier worker
+	now     func() time.Time // by which the time is told that jobs wait
+	dir     string           // of an earlier worker
 }
 
 // everybody is the gate of most tests.
@@ -170,6 +171,9 @@ func start(t *testing.T, o options) *bench {
 	}
 	if o.gate == nil {
 		o.gate = everybody()
+	}
+	if o.now == nil {
+		o.now = time.Now
 	}
 	b.compose(o)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -230,7 +234,7 @@ func (b *bench) compose(o options) {
 		Execute: execute.New(execute.Config{
 			Layout: b.layout, Sandbox: box, Limits: o.limits, Worker: "test", ISA: isa, Foreign: o.foreign, Now: time.Now,
 		}),
-		Gate: o.gate, Slots: o.slots, Queue: o.queue, Log: slog.New(slog.DiscardHandler), Now: time.Now,
+		Gate: o.gate, Slots: o.slots, Queue: o.queue, Log: slog.New(slog.DiscardHandler), Now: o.now,
 	})
 }
 

@@ -7,6 +7,7 @@ import (
 	"io"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -14,11 +15,13 @@ import (
 	"github.com/klauspost/compress/zstd"
 	"google.golang.org/genproto/googleapis/bytestream"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/cachepot/cachepot/internal/digest"
+	"github.com/cachepot/cachepot/internal/dist/worker"
 )
 
 // upload writes pieces of a blob and returns what the worker says of it.
@@ -302,6 +305,48 @@ func TestThreat12HostileCommands(t *testing.T) {
 	}})}); code(resp, err) == codes.OK {
 		t.Errorf("no such program: %v", resp)
 	}
+}
+
+// panicking is a gate with a defect that some calls find.
+type panicking struct{ worker.Open }
+
+// Allow implements worker.Gate.
+func (p panicking) Allow(instance string, md metadata.MD) error {
+	if len(md.Get("evil")) > 0 {
+		panic("a defect")
+	}
+	return p.Open.Allow(instance, md)
+}
+
+// TestThreat23Defects: a call or a job that the worker panics over ends, and nothing else does.
+func TestThreat23Defects(t *testing.T) {
+	var evil atomic.Bool
+	b := start(t, options{slots: 1, gate: panicking{everybody()}, now: func() time.Time {
+		if evil.Load() {
+			panic("a defect")
+		}
+		return time.Now()
+	}})
+	ctx := metadata.AppendToOutgoingContext(t.Context(), "evil", "1")
+	if _, err := b.cas().FindMissingBlobs(ctx, &repb.FindMissingBlobsRequest{}); status.Code(err) != codes.Internal || strings.Contains(err.Error(), "a defect\n") {
+		t.Errorf("a call: %v", err)
+	}
+	stream, err := b.bytes().Read(ctx, &bytestream.ReadRequest{ResourceName: "blobs/" + digest.Empty().String()})
+	if err == nil {
+		_, err = stream.Recv()
+	}
+	if status.Code(err) != codes.Internal {
+		t.Errorf("a stream: %v", err)
+	}
+	bad := b.action(job{args: []string{"say", "bad"}})
+	evil.Store(true)
+	for range 2 { // it is not waited for as one that runs
+		if resp, err := b.run(&repb.ExecuteRequest{ActionDigest: bad}); code(resp, err) != codes.Internal {
+			t.Errorf("a job: %v, %v", resp, err)
+		}
+	}
+	evil.Store(false)
+	b.must(job{args: []string{"say", "good"}})
 }
 
 // TestLargeTree: a directory of many files, which is a layer from the second time on.

@@ -138,12 +138,17 @@ func (s *Server) stream(srv any, stream grpc.ServerStream, info *grpc.StreamServ
 
 func (s *Server) recovered(method string, err *error) {
 	if r := recover(); r != nil {
-		s.config.Log.Error("defect", "method", method, "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
-		*err = status.Error(codes.Internal, "a defect of the worker; its log says more")
+		*err = s.defect(method, r)
 	}
 	if status.Code(*err) == codes.Internal {
 		s.config.Log.Error("call failed", "method", method, "error", *err)
 	}
+}
+
+// defect logs a panic and returns what the client hears of it.
+func (s *Server) defect(where string, panicked any) error {
+	s.config.Log.Error("defect", "method", where, "panic", fmt.Sprint(panicked), "stack", string(debug.Stack()))
+	return status.Error(codes.Internal, "a defect of the worker; its log says more")
 }
 
 // enter returns the realm of an instance if the caller may use it.
