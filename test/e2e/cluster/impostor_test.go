@@ -88,18 +88,18 @@ func TestThreat26Impostor(t *testing.T) {
 			s.await(1)
 			dir := harness.Scratch(t)
 			harness.Write(t, dir, map[string]string{"a.c": "int a;\n"})
-			if plain := run(t, dir, os.Environ(), "gcc", "-c", "a.c", "-o", "bare.o"); plain.code != 0 {
-				t.Fatal(plain.stderr)
+			if plain := harness.Command(t, dir, os.Environ(), "gcc", "-c", "a.c", "-o", "bare.o"); plain.Code != 0 {
+				t.Fatal(plain.Stderr)
 			}
 			c := newClient(t, bookClient(t, s.url()))
-			if r := run(t, dir, c.Env, c.Wrapper, "gcc", "-c", "a.c"); r.code != 0 || r.stderr != "" {
-				t.Errorf("status %d: %s", r.code, r.stderr)
+			if r := harness.Command(t, dir, c.Env, c.Wrapper, "gcc", "-c", "a.c"); r.Code != 0 || r.Stderr != "" {
+				t.Errorf("status %d: %s", r.Code, r.Stderr)
 			}
-			made := products(t, dir, ".o")
+			made := harness.Built(t, dir, isProduct)
 			if made["a.o"] != made["bare.o"] || made["a.o"] == "" {
 				t.Error("the object is not that of a bare compile")
 			}
-			if n := c.counters(); n.DistErrors != 1 {
+			if n := c.Counters(); n.DistErrors != 1 {
 				t.Errorf("%d errors, %v", n.DistErrors, n.DistFailures)
 			}
 			if i.met.Load() == 0 || (i.heard.Load() > 0) != known {
