@@ -188,7 +188,7 @@ func (a *Auditor) check(ctx context.Context, key digest.Digest, r *Report) error
 		if err := a.testify(ctx, s, in); err != nil {
 			return err
 		}
-	} else if err := a.replay(ctx, s, in, r); err != nil {
+	} else if err := a.present(ctx, s, in, r); err != nil {
 		return err
 	}
 	return a.rerun(ctx, s, in, r)
@@ -222,31 +222,6 @@ func ignoreGone(err error) error {
 		return nil
 	}
 	return err
-}
-
-// testify replays an entry that macros had a hand in at its fixed places, where none of
-// them has been: what comes of it tells whether the macros care. If they do the entry is
-// right for its own places alone, which is no fault of it.
-func (a *Auditor) testify(ctx context.Context, s *subject, in *inputs) error {
-	elsewhere := &Report{}
-	if err := a.replay(ctx, s, in, elsewhere); err != nil {
-		return err
-	}
-	macros := s.result.Bound.Macros
-	if elsewhere.limited { // tells nothing of them
-		return gone("its macros cannot be tried: %s", elsewhere.Faults[0])
-	}
-	if len(elsewhere.Faults) > 0 {
-		if err := a.witnesses.Move(ctx, macros); err != nil {
-			return err
-		}
-		return gone("at other places its macros give something else: %s", elsewhere.Faults[0])
-	}
-	var places []string
-	for _, r := range s.result.Bound.Roots {
-		places = append(places, r.Fixed)
-	}
-	return a.witnesses.Settle(ctx, macros, places...)
 }
 
 // maxFaults bounds what is told of one entry.

@@ -60,8 +60,21 @@ func (a *Auditor) toolLayer(ctx context.Context, in *inputs) (string, error) {
 	return dir, err
 }
 
-// replay runs the command in a root of its own and compares what comes of it.
-func (a *Auditor) replay(ctx context.Context, s *subject, in *inputs, r *Report) error {
+// replay runs the command in a root of its own, with the variables env, and compares what
+// comes of it. It returns what stands for that, "" where the command failed.
+func (a *Auditor) replay(ctx context.Context, s *subject, in *inputs, env []string, r *Report) (all string, err error) {
+	err = a.play(ctx, s, in, env, r, func(got *sandbox.Result) (err error) {
+		if all, err = sum(s, got); err != nil {
+			return err
+		}
+		return a.compare(ctx, s, got, r)
+	})
+	return all, err
+}
+
+// play runs the command in a root of its own, with the variables env, and hands on what
+// comes of it where it succeeds.
+func (a *Auditor) play(ctx context.Context, s *subject, in *inputs, env []string, r *Report, then func(*sandbox.Result) error) error {
 	below, err := a.toolLayer(ctx, in)
 	if err != nil {
 		return err
@@ -80,7 +93,7 @@ func (a *Auditor) replay(ctx context.Context, s *subject, in *inputs, r *Report)
 	cmd := &s.recipe.Command
 	got, err := a.box.Run(ctx, &sandbox.Job{
 		Layers: []string{above, below}, Shared: shared(),
-		Args: cmd.Args, Env: cmd.Env, Dir: cmd.Dir, Outputs: cmd.Outputs, Limits: sandbox.DefaultLimits(),
+		Args: cmd.Args, Env: env, Dir: cmd.Dir, Outputs: cmd.Outputs, Limits: sandbox.DefaultLimits(),
 	})
 	switch {
 	case errors.Is(err, sandbox.ErrLimit):
@@ -95,7 +108,7 @@ func (a *Auditor) replay(ctx context.Context, s *subject, in *inputs, r *Report)
 		r.fault("replay: the command failed with status %d: %s", got.Status, firstLine(got.Stderr, got.Stdout))
 		return nil
 	}
-	return a.compare(ctx, s, got, r)
+	return then(got)
 }
 
 // shared are what a job may read beside its tree.

@@ -216,6 +216,10 @@ type Places struct {
 	Also string
 	// Macros: code of the build may run in the compiler, and see the home directory.
 	Macros bool
+	// Whose are the names of variables, set or not, that tell who the user is. Nothing but
+	// that code sees them, and Env has those that are set. Inputs names those that it asks
+	// for by name.
+	Whose []string
 	// Maps are the ways to have the compiler write other names for directories; their
 	// arguments go into Args at MapsAt.
 	Maps   []Map

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -95,22 +96,36 @@ func (s *Server) ExplainCall(ctx context.Context, msg *wire.Request) (*Explanati
 // alone is how the reason begins for which a result is for one directory.
 const alone = "stored for this directory alone: "
 
-// witnesses returns what would have a result serve other directories that is for one
+// own is likewise for one user.
+const own = "stored for this user alone: "
+
+// witnesses returns what would have a result serve others that is for one directory or user
 // alone for the reason why, "" where nothing would.
 func witnesses(why string) string {
-	if !strings.HasSuffix(why, unproven) {
-		return ""
+	const or = ", or \"cachepot verify\", or the coordinator itself while nobody compiles"
+	switch {
+	case strings.HasSuffix(why, unproven):
+		return "; the first compile in another directory is the witness" + or
+	case strings.HasSuffix(why, unprovenUser):
+		return "; the first compile by another user is the witness" + or
 	}
-	return "; the first compile in another directory is the witness, or \"cachepot verify\", or the coordinator itself while nobody compiles"
+	return ""
 }
 
-// placeOf says why a stored result is for its own directory alone, "" where it serves others.
+// placeOf says why a stored result is for its own directory or user alone, "" where it serves
+// others.
 func (s *Server) placeOf(ctx context.Context, e *result.Result) string {
-	if e.Bound != nil && s.witnesses.Moves(ctx, e.Bound.Macros) {
-		return alone + errMoves.Error()
-	}
-	if e.Bound != nil && !s.proven(ctx, e.Bound) {
-		return alone + unproven + witnesses(unproven)
+	if e.Bound != nil {
+		why := s.against(ctx, e.Bound.Macros)
+		switch {
+		case why != nil:
+			return alone + why.Error()
+		case !s.proven(ctx, e.Bound):
+			return alone + unproven + witnesses(unproven)
+		}
+		if why := ofOthers(s.unknown(ctx, e.Bound)); why != "" {
+			return why + witnesses(why)
+		}
 	}
 	if r := s.loadRecipe(ctx, e.Recipe); r != nil && r.Located != "" {
 		return alone + r.Located
@@ -122,21 +137,38 @@ func (s *Server) placeOf(ctx context.Context, e *result.Result) string {
 // serve here, and why.
 func (j *job) bound(ctx context.Context) string {
 	f := j.faces[0]
+	if f.places == nil {
+		return "" // nothing is bound that names its real places
+	}
 	f.req.mu.Lock()
 	defer f.req.mu.Unlock()
 	for _, k := range f.req.known {
 		for _, id := range []digest.Digest{k.silent, k.loud} {
 			e := j.s.loadEntry(ctx, id)
-			switch {
-			case e == nil || f.holds(ctx, e):
-			case j.s.witnesses.Moves(ctx, e.Bound.Macros):
-				return "what was compiled elsewhere is " + alone + errMoves.Error()
-			default:
-				return "what was compiled elsewhere is " + alone + unproven + "; this compile is the witness"
+			if e != nil && !f.holds(ctx, id, e, k.env) {
+				return f.notHere(ctx, e.Bound, f.missing(ctx, id, e.Bound, k.env))
 			}
 		}
 	}
 	return ""
+}
+
+// notHere says why a result of the face's action is not used, because of moved roots.
+func (f *face) notHere(ctx context.Context, b *result.Bound, moved []result.Root) string {
+	const witness = "; this compile is the witness"
+	if why := f.j.s.against(ctx, b.Macros); why != nil {
+		return "what was compiled elsewhere is " + alone + why.Error()
+	}
+	named := slices.IndexFunc(moved, func(r result.Root) bool { _, shown := r.Variable(); return shown })
+	place := func(r result.Root) bool { name, _ := r.Variable(); return name == "" }
+	switch {
+	case slices.ContainsFunc(moved, place):
+		return "what was compiled elsewhere is " + alone + unproven + witness
+	case named >= 0:
+		name, _ := moved[named].Variable()
+		return "what was compiled by another user is " + own + "it has the value of " + name + " in it, which macros see" + witness
+	}
+	return "what was compiled by another user is " + own + unprovenUser + witness
 }
 
 // changesSince compares the call as it is now with an earlier compile, over the

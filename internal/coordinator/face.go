@@ -8,6 +8,7 @@ import (
 	"github.com/cachepot/cachepot/internal/compiler"
 	"github.com/cachepot/cachepot/internal/digest"
 	"github.com/cachepot/cachepot/internal/filestate"
+	"github.com/cachepot/cachepot/internal/result"
 	"github.com/cachepot/cachepot/internal/roots"
 	"github.com/cachepot/cachepot/internal/tree"
 )
@@ -20,6 +21,7 @@ type face struct {
 	req    *request
 	args   []string      // argv[1:] less MessageArgs
 	env    []string      // Invocation.Env
+	whose  []result.Root // variables that tell who the user is, and are not in env
 	tool   digest.Digest // of the toolchain's tree
 }
 
@@ -90,8 +92,14 @@ func (j *job) shared() (*face, string) {
 		}
 		f.args = append(f.args, a)
 	}
+	for _, name := range j.places.Whose {
+		f.whose = append(f.whose, j.variable(name))
+	}
 	for _, kv := range j.inv.Env {
 		name := compiler.Name(kv)
+		if slices.Contains(j.places.Whose, name) {
+			continue
+		}
 		kv = name + "=" + m.FixedList(kv[len(name)+1:])
 		if m.Names([]byte(kv)) != "" {
 			return nil, "a variable names the project's directory"

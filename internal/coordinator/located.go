@@ -10,7 +10,6 @@ import (
 	"github.com/cachepot/cachepot/internal/compiler"
 	"github.com/cachepot/cachepot/internal/filestate"
 	"github.com/cachepot/cachepot/internal/result"
-	"github.com/cachepot/cachepot/internal/roots"
 	"github.com/cachepot/cachepot/internal/stats"
 	"github.com/cachepot/cachepot/internal/wire"
 )
@@ -130,8 +129,11 @@ func (f *face) linkLeaves(link [2]string) bool {
 	return !path.IsAbs(link[1]) && f.places.Leaves(path.Dir(link[0])+"/"+link[1])
 }
 
-// names reports whether content speaks of a root.
-func names(m *roots.Map, content io.Reader) (bool, error) {
+// speech finds out whether a text speaks of something: it returns what, or "".
+type speech interface{ Names(text []byte) string }
+
+// names reports whether content speaks of what is looked for, which is no longer than a path.
+func names(m speech, content io.Reader) (bool, error) {
 	const overlap = 4096 // a path is no longer
 	buf := make([]byte, 0, 1<<20)
 	for {

@@ -105,7 +105,7 @@ func (f *face) find(ctx context.Context) (*result.Result, digest.Digest) {
 func (f *face) loadResult(ctx context.Context, k *known) {
 	for _, id := range []digest.Digest{k.silent, k.loud} {
 		e := f.j.s.loadEntry(ctx, id)
-		if e != nil && f.holds(ctx, e) {
+		if e != nil && f.holds(ctx, id, e, k.env) {
 			k.result = e
 			f.toReal(k.result)
 			k.resultOf = id

@@ -204,7 +204,7 @@ func (j *job) store(ctx context.Context, m *made, b *beginning, n *Note) (*resul
 	x, paths, snap := m.x, m.paths, m.snap
 	e := &result.Result{Stdout: x.Stdout, Stderr: x.Stderr, Took: time.Duration(x.Nanoseconds)}
 	if f.places != nil {
-		if e.Bound, err = f.bound(paths); err != nil {
+		if e.Bound, err = f.bound(m, texts); err != nil {
 			return nil, nil, err
 		}
 		if f.places.Ambiguous() {
@@ -219,8 +219,8 @@ func (j *job) store(ctx context.Context, m *made, b *beginning, n *Note) (*resul
 		return nil, nil, err
 	}
 	err = f.publish(ctx, e, paths, snap, n)
-	if errors.Is(err, errMoves) {
-		j.located = errMoves.Error()
+	if errors.Is(err, errMoves) || errors.Is(err, errVaries) {
+		j.located = err.Error()
 		j.stay(j.located, n)
 		if e.Outputs, err = j.publish(ctx, m.outputs, nil); err != nil {
 			return nil, nil, err
@@ -379,7 +379,7 @@ func (f *face) publish(ctx context.Context, e *result.Result, paths *action.Path
 	}
 	n.Recipe, n.Subject = e.Recipe, j.subject()
 	kept := f.stored(e)
-	if err := f.testify(ctx, id, kept); err != nil {
+	if err := f.testify(ctx, id, kept, env); err != nil {
 		return err
 	}
 	enc, err := kept.Encode()
@@ -397,9 +397,8 @@ func (f *face) publish(ctx context.Context, e *result.Result, paths *action.Path
 	if err := storage.Put(ctx, j.s.Tier, storage.Entry, id, enc); err != nil {
 		return err
 	}
-	if e.Bound != nil && !j.s.proven(ctx, e.Bound) {
-		j.stay(unproven, n)
-		j.s.trials.add(e.Bound.Macros, id)
+	if e.Bound != nil {
+		j.wait(ctx, id, e.Bound, n)
 	}
 	j.s.remember(ctx, n.Subject, e.Recipe)
 	k.result, k.resultOf = e, id

@@ -36,7 +36,7 @@ func newRequests() *requests {
 // paths.
 type place struct {
 	id    digest.Digest
-	roots string // the real ones, "" where the request names all
+	roots string // the real ones, and whose they are; "" where the request names all
 }
 
 // request is a call as far as it is known without looking at its inputs: what it
@@ -72,6 +72,9 @@ func (r *requests) get(f *face) *request {
 	at := place{id: requestID(f)}
 	if f.places != nil {
 		at.roots = f.places.String()
+		for _, r := range f.whose {
+			at.roots += r.Fixed + "=" + r.Real + ":"
+		}
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -4,13 +4,11 @@ import (
 	"debug/elf"
 	"io"
 	"strings"
-
-	"github.com/cachepot/cachepot/internal/roots"
 )
 
-// sectionsName reports whether a section of an object that is compressed speaks of a
-// root. One that cannot be read may.
-func sectionsName(m *roots.Map, content io.ReaderAt) (bool, error) {
+// sectionsName reports whether a section of an object that is compressed speaks of what
+// is looked for. One that cannot be read may.
+func sectionsName(m speech, content io.ReaderAt) (bool, error) {
 	magic := make([]byte, len(elf.ELFMAG))
 	if n, _ := content.ReadAt(magic, 0); string(magic[:n]) != elf.ELFMAG {
 		return false, nil

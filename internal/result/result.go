@@ -31,15 +31,32 @@ type Result struct {
 	Bound          *Bound        // nil: the result is right wherever its action is
 }
 
-// Bound says which code of the build was loaded into the compiler, and where that ran. At
-// other places the result is right only if the code is known not to care (package witness).
+// Bound says which code of the build was loaded into the compiler, and where and for whom
+// that ran. Elsewhere the result is right only if the code is known not to care (package
+// witness).
 type Bound struct {
 	Macros digest.Digest // as witness.Set names them
 	Roots  []Root
 }
 
-// Root is a directory with the name that it has in the action.
+// Root is a directory with the name that it has in the action, or a variable that the
+// action does not name, with the witness.Mark of its value. A Shown variable is one whose
+// value was found in what the action gave.
 type Root struct{ Fixed, Real string }
+
+// shown is what the name of a Shown variable ends in.
+const shown = "!"
+
+// Shown returns the same variable as one whose value was found.
+func (r Root) Shown() Root { return Root{r.Fixed + shown, r.Real} }
+
+// Variable returns the name of the variable that r is, "" where it is a directory.
+func (r Root) Variable() (name string, isShown bool) {
+	if strings.HasPrefix(r.Fixed, "/") {
+		return "", false
+	}
+	return strings.CutSuffix(r.Fixed, shown)
+}
 
 // A Bound is the second of auxiliary_metadata, a string:
 //

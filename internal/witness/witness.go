@@ -34,13 +34,27 @@ func Set(libraries []digest.Digest) digest.Digest {
 // no content, under the digest of
 //
 //	"witness 1" 0 set 0 word
-//	word = fixed place | "moves"
+//	word = fixed place | variable | "moves" | "varies"
 //
 // stands for one thing that was seen. So two processes never overwrite what the other saw.
+// Of a single action more can be known than of its macros; its digest then is the set.
 type Ledger struct{ tier storage.Tier }
 
-// moves is the word for macros whose results depend on where they run.
-const moves = "moves"
+// The words against macros: their results depend on where or for whom they run, or are
+// others each time.
+const (
+	moves  = "moves"
+	varies = "varies"
+)
+
+// Mark stands for the value of a variable where it is only to be told from others: "" where
+// it is not set, else the digest of the value, in hexadecimal.
+func Mark(value string, set bool) string {
+	if !set {
+		return ""
+	}
+	return digest.Of([]byte(value)).Hex()
+}
 
 // New returns the Ledger of a tier.
 func New(tier storage.Tier) Ledger { return Ledger{tier} }
@@ -50,12 +64,13 @@ func key(set digest.Digest, word string) digest.Digest {
 }
 
 // Settled reports whether the set was seen to give the same wherever the root of that fixed
-// place really is, and never anything else.
+// place really is, or whatever that variable is, and never anything else.
 func (l Ledger) Settled(ctx context.Context, set digest.Digest, place string) bool {
 	return l.has(ctx, set, place) && !l.Moves(ctx, set)
 }
 
-// Moves reports whether the set was seen to give something else at another place.
+// Moves reports whether the set was seen to give something else at another place, for
+// another user, or when it ran again.
 func (l Ledger) Moves(ctx context.Context, set digest.Digest) bool { return l.has(ctx, set, moves) }
 
 func (l Ledger) has(ctx context.Context, set digest.Digest, word string) bool {
@@ -73,7 +88,19 @@ func (l Ledger) Settle(ctx context.Context, set digest.Digest, places ...string)
 	return nil
 }
 
-// Move records that a place has been seen to make a difference to the set.
+// Varies reports whether the set was seen to give something else where nothing was changed.
+func (l Ledger) Varies(ctx context.Context, set digest.Digest) bool { return l.has(ctx, set, varies) }
+
+// Vary records that the set gave something else where nothing was changed. What it gives
+// elsewhere can then never be compared: it counts as one that moves, too.
+func (l Ledger) Vary(ctx context.Context, set digest.Digest) error {
+	if err := storage.Put(ctx, l.tier, storage.Witness, key(set, varies), nil); err != nil {
+		return err
+	}
+	return l.Move(ctx, set)
+}
+
+// Move records that a place or a user has been seen to make a difference to the set.
 func (l Ledger) Move(ctx context.Context, set digest.Digest) error {
 	return storage.Put(ctx, l.tier, storage.Witness, key(set, moves), nil)
 }

@@ -49,4 +49,27 @@ func TestLedger(t *testing.T) {
 	if l.Settled(ctx, set, "/src") || !l.Moves(ctx, set) {
 		t.Error("a witness against counts for nothing")
 	}
+	if other.Varies(ctx, set) {
+		t.Error("what moves varies")
+	}
+	random := of("random")
+	if err := l.Settle(ctx, random, "USER"); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Vary(ctx, random); err != nil {
+		t.Fatal(err)
+	}
+	if !other.Varies(ctx, random) || !other.Moves(ctx, random) || other.Settled(ctx, random, "USER") {
+		t.Error("a set that varies may be used elsewhere")
+	}
+}
+
+// TestMark: a value is told from every other, and from none.
+func TestMark(t *testing.T) {
+	if a, b := witness.Mark("one", true), witness.Mark("two", true); a == b || a != witness.Mark("one", true) {
+		t.Errorf("two values are %q and %q", a, b)
+	}
+	if witness.Mark("", true) == witness.Mark("", false) {
+		t.Error("empty is not set")
+	}
 }

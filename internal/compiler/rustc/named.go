@@ -24,13 +24,16 @@ import (
 // A variable too many that is seen costs hits. One too few, whose name is put
 // together from pieces or which is met when all variables are gone through, is not
 // seen; if it was env! that asked, nothing is stored.
+//
+// Where macros may read who the user is, these variables are looked for likewise, and
+// those that are not found are seen and not in the key: see compiler.Places.
 
 // shortest is the length of names that are told from other words wherever they
 // stand. Shorter ones count between quotes.
 const shortest = 6
 
-// namedVariables returns the removed variables that the run may ask for by name,
-// sorted. files are the libraries of crates that it may read.
+// namedVariables returns the removed variables, and those of the user, that the run may
+// ask for by name, sorted. files are the libraries of crates that it may read.
 func (l *Language) namedVariables(call *compiler.Call, d *detail, files []string) []string {
 	n := newNameSearch(d.classes, call.Env)
 	n.tree(filepath.Dir(under(d.cmd.dir, d.cmd.sources[0])))
@@ -46,18 +49,18 @@ func (l *Language) namedVariables(call *compiler.Call, d *detail, files []string
 	return slices.Sorted(maps.Keys(n.found))
 }
 
-// nameSearch collects the names of removed variables.
+// nameSearch collects the names of variables that are looked for.
 type nameSearch struct {
 	classes *classes
 	env     compiler.Environ
 	found   map[string]bool
-	removed map[string]bool // whether each word that was met is one: that is slow to find out
+	sought  map[string]bool // whether each word that was met is one: that is slow to find out
 	begins  *[1 << 16]bool  // the first two letters of what may be one
 	key     namesKey        // of libraries, but for the library
 }
 
 func newNameSearch(k *classes, env compiler.Environ) *nameSearch {
-	return &nameSearch{classes: k, env: env, found: map[string]bool{}, removed: map[string]bool{}, begins: k.begins(),
+	return &nameSearch{classes: k, env: env, found: map[string]bool{}, sought: map[string]bool{}, begins: k.begins(),
 		key: namesKey{classes: k.text(), env: k.setByPrefix(env)}}
 }
 
@@ -74,7 +77,7 @@ func (k *classes) begins() *[1 << 16]bool {
 			}
 		}
 	}
-	for _, p := range []string{"TERM", "COLUMNS", "NO_COLOR", "CLICOLOR"} { // see ofTerminal
+	for _, p := range append(whose(), "TERM", "COLUMNS", "NO_COLOR", "CLICOLOR") { // see ofTerminal
 		pairs[int(p[0])<<8|int(p[1])] = true
 	}
 	return &pairs
@@ -128,26 +131,36 @@ func (n *nameSearch) text(b []byte) {
 	}
 }
 
-// counts reports whether the word b[start:end] names a removed variable.
+// counts reports whether the word b[start:end] names a variable that is looked for.
 func (n *nameSearch) counts(b []byte, start, end int) bool {
 	if end-start < shortest && !(start > 0 && end < len(b) && b[start-1] == '"' && b[end] == '"') {
 		return false
 	}
-	removed, known := n.removed[string(b[start:end])]
+	sought, known := n.sought[string(b[start:end])]
 	if !known {
 		name := string(b[start:end])
-		removed = n.classes.of(name) == classRemoved
-		n.removed[name] = removed
+		sought = n.classes.sought(name)
+		n.sought[name] = sought
 	}
-	return removed
+	return sought
 }
 
 // code looks through the constants of a program, where names may stand beside
 // other words without a gap. Of names that are known by their beginning, those
 // count that are set.
 func (n *nameSearch) code(b []byte) {
+	n.user(b)
 	n.codeOf(b, &n.classes.builtIn)
 	n.codeOf(b, &n.classes.removed)
+}
+
+// user looks for variables of the user, which count however short they are.
+func (n *nameSearch) user(b []byte) {
+	for _, name := range n.classes.whose() {
+		if bytes.Contains(b, []byte(name)) {
+			n.found[name] = true
+		}
+	}
 }
 
 func (n *nameSearch) codeOf(b []byte, set *compiler.Names) {
@@ -201,7 +214,7 @@ type namesKey struct {
 // maxNames bounds the memo; what falls out of it is read again.
 const maxNames = 1 << 14
 
-// of returns the removed variables that a library may ask for by name.
+// of returns the variables that are looked for and that a library may ask for by name.
 func (m *namesMemo) of(l *Language, file string, n *nameSearch) []string {
 	o, d, ok := l.origins.Origin(file)
 	if !ok {
@@ -248,13 +261,18 @@ func (n *nameSearch) constants(program string) bool {
 		return false
 	}
 	defer f.Close()
-	s := f.Section(".rodata")
-	if s == nil {
-		return true
+	whole := true
+	// The shortest may stand in instructions.
+	for name, search := range map[string]func([]byte){".rodata": n.code, ".text": n.user} {
+		s := f.Section(name)
+		if s == nil {
+			continue
+		}
+		b, err := s.Data()
+		search(b)
+		whole = whole && err == nil
 	}
-	b, err := s.Data()
-	n.code(b)
-	return err == nil
+	return whole
 }
 
 // text returns what the classes of a call are made of besides what is built in.
@@ -272,6 +290,9 @@ func (k *classes) text() string {
 	slices.Sort(all)
 	if k.terminal {
 		all = append(all, "terminal")
+	}
+	if k.macros {
+		all = append(all, "macros")
 	}
 	return strings.Join(all, " ")
 }

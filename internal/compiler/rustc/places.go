@@ -13,7 +13,7 @@ import (
 func (d *detail) places(inv *compiler.Invocation) *compiler.Places {
 	c := d.cmd
 	p := &compiler.Places{
-		PathAt: pathsAt(c.args), Also: under(c.dir, c.outDir), Located: d.mustLocate(), Macros: d.foreign,
+		PathAt: pathsAt(c.args), Also: under(c.dir, c.outDir), Located: d.mustLocate(), Macros: d.foreign, Whose: d.classes.whose(),
 		Maps: []compiler.Map{{
 			Args: func(real, name string) []string { return []string{"--remap-path-prefix=" + real + "=" + name} },
 			Own:  ownMaps(c.args),

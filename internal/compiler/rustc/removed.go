@@ -66,7 +66,12 @@ func personal() []string {
 		"RUSTUP_TOOLCHAIN_SOURCE", "RUST_RECURSION_COUNT", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME"}
 }
 
-// removedNames returns the same as a set.
+// whose returns those that only tell who the user is, and are no directories in which
+// anything lies. Where macros may read them they do not count once it has been seen
+// that the macros do not care.
+func whose() []string { return []string{"USER", "LOGNAME", "USERNAME", "MAIL", "SHELL"} }
+
+// removedNames returns the same as Removed, as a set.
 func removedNames() compiler.Names {
 	var n compiler.Names
 	for _, g := range Removed() {
@@ -81,6 +86,7 @@ type classes struct {
 	builtIn                  compiler.Names // removed; shared by all calls
 	keyed, removed, plumbing compiler.Names
 	terminal                 bool // variables of the terminal are removed too
+	macros                   bool // of the variables whose, macros alone may read any
 	// word is a variable that stands for what the user calls plumbing, "" where that
 	// is nothing: a result is for those who give their word for the same.
 	word string
@@ -132,6 +138,20 @@ func (k *classes) of(name string) class {
 		return classRemoved
 	}
 	return classKeyed
+}
+
+// whose returns the variables that tell who the user is, if nothing but macros may read
+// them and nobody has said what is to become of them.
+func (k *classes) whose() []string {
+	if k == nil || !k.macros {
+		return nil
+	}
+	return slices.DeleteFunc(whose(), func(name string) bool { return k.of(name) != classKeyed || k.keyed.Has(name) })
+}
+
+// sought reports whether a build that names the variable is made of it, and none other is.
+func (k *classes) sought(name string) bool {
+	return k.of(name) == classRemoved || slices.Contains(k.whose(), name)
 }
 
 // reduce sorts env: such a run sees what the key holds and the plumbing, nothing

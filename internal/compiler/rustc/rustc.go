@@ -108,7 +108,7 @@ type detail struct {
 	passed  []string // variables that rustc may see and that no key holds until Inputs names them
 	classes *classes // of variables, where watched
 	linking *linking // of a call that links and may run elsewhere; set by Away
-	named   []string // removed variables that the run sees, set or not: it may ask for them by name
+	named   []string // removed variables, and those of the user, that the run sees, set or not: it may ask for them by name
 }
 
 // environment sorts the variables of a call.
@@ -120,14 +120,17 @@ func (l *Language) environment(call *compiler.Call, d *detail) (*environment, er
 	if d.classes, err = l.classesOf(call, d.cmd); err != nil {
 		return nil, err
 	}
-	if d.foreign || d.cmd.steersLinker || call.Programs == nil {
+	var p compiler.Programs // rustc and programs that link do not ask who the user is
+	if !d.cmd.steersLinker && call.Programs != nil {
+		p = call.Programs()
+	}
+	switch {
+	case d.foreign:
+		d.classes.macros = p.Plain || !d.cmd.links()
+		return d.classes.reduce(call.Env)
+	case !p.Plain:
 		return d.classes.reduce(call.Env)
 	}
-	p := call.Programs()
-	if !p.Plain {
-		return d.classes.reduce(call.Env)
-	}
-	// Rustc and the programs that link do not ask who the user is.
 	d.classes.removed.Add(personal()...)
 	return d.classes.reduce(call.Env.With("PATH", p.Path))
 }
