@@ -1,10 +1,7 @@
 package remote
 
 import (
-	"context"
 	"crypto/tls"
-	"errors"
-	"io"
 	"net"
 	"sync"
 	"testing"
@@ -17,6 +14,8 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
+
+	"github.com/cachepot/cachepot/test/e2e/harness"
 )
 
 // proxy stands between client and service, and changes what goes through.
@@ -40,21 +39,11 @@ func (p *proxy) count(method string) int {
 	return p.calls[method]
 }
 
-// raw hands messages on without a look at them.
-type raw struct{}
-
-func (raw) Marshal(v any) ([]byte, error) { return *v.(*[]byte), nil }
-func (raw) Unmarshal(b []byte, v any) error {
-	*v.(*[]byte) = append([]byte(nil), b...)
-	return nil
-}
-func (raw) Name() string { return "raw" }
-
 // startProxy starts a proxy before the service; with security it speaks TLS.
 func startProxy(t *testing.T, e *engine, security *tls.Config) *proxy {
 	t.Helper()
 	back, err := grpc.NewClient("passthrough:///"+e.address, grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithDefaultCallOptions(grpc.ForceCodec(raw{}), grpc.MaxCallRecvMsgSize(64<<20)))
+		grpc.WithDefaultCallOptions(grpc.ForceCodec(harness.Raw{}), grpc.MaxCallRecvMsgSize(64<<20)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,7 +52,7 @@ func startProxy(t *testing.T, e *engine, security *tls.Config) *proxy {
 		t.Fatal(err)
 	}
 	p := &proxy{address: l.Addr().String(), calls: map[string]int{}}
-	options := []grpc.ServerOption{grpc.ForceServerCodec(raw{}), grpc.MaxRecvMsgSize(64 << 20),
+	options := []grpc.ServerOption{grpc.ForceServerCodec(harness.Raw{}), grpc.MaxRecvMsgSize(64 << 20),
 		grpc.UnknownServiceHandler(func(_ any, front grpc.ServerStream) error { return p.forward(front, back) })}
 	if security != nil {
 		options = append(options, grpc.Creds(credentials.NewTLS(security)))
@@ -97,41 +86,14 @@ func (p *proxy) forward(front grpc.ServerStream, back *grpc.ClientConn) error {
 			return err
 		}
 	}
-	ctx, cancel := context.WithCancel(front.Context())
-	defer cancel()
-	stream, err := back.NewStream(ctx, &grpc.StreamDesc{ServerStreams: true, ClientStreams: true}, method)
-	if err != nil {
-		return err
-	}
-	go func() {
-		for {
-			var b []byte
-			if err := front.RecvMsg(&b); err != nil {
-				_ = stream.CloseSend()
-				return
-			}
-			if stream.SendMsg(&b) != nil {
-				return
-			}
+	return harness.Forward(front, back, nil, func(method string, b []byte) ([]byte, error) {
+		if p.answer == nil {
+			return b, nil
 		}
-	}()
-	for {
-		var b []byte
-		err := stream.RecvMsg(&b)
-		if errors.Is(err, io.EOF) {
-			return nil
+		b = p.answer(method, b)
+		if p.drop && method == methodExecute && front.Context().Err() == nil && isEnd(b) {
+			return nil, status.Error(codes.Unavailable, "gone")
 		}
-		if err != nil {
-			return err
-		}
-		if p.answer != nil {
-			b = p.answer(method, b)
-			if p.drop && method == methodExecute && ctx.Err() == nil && isEnd(b) {
-				return status.Error(codes.Unavailable, "gone")
-			}
-		}
-		if err := front.SendMsg(&b); err != nil {
-			return status.Error(codes.Unavailable, err.Error())
-		}
-	}
+		return b, nil
+	})
 }
