@@ -41,9 +41,12 @@ type builder struct {
 	realm  *blobs.Realm
 	dir    string
 	layers []*layer
+	// What lies in dir, as it was made; of a layer nothing is noted.
+	noted       bool
+	dirs, names []string
 }
 
-func (b *builder) dirs() []string {
+func (b *builder) lower() []string {
 	var out []string
 	for _, l := range b.layers {
 		out = append(out, l.dir)
@@ -52,9 +55,6 @@ func (b *builder) dirs() []string {
 }
 
 func (b *builder) root(t *Tree, s Shape) error {
-	if err := b.finish(b.dir); err != nil {
-		return err
-	}
 	for name, target := range s.Links {
 		if err := b.link(filepath.Join(b.dir, name), target); err != nil {
 			return err
@@ -144,6 +144,7 @@ func (b *builder) files(at string, f *folder, note *[]*entry) error {
 		if err != nil {
 			return err
 		}
+		b.note(at + "/" + file.name)
 		if note != nil {
 			*note = append(*note, e)
 		}
@@ -160,18 +161,45 @@ func (b *builder) link(at, target string) error {
 	if err := os.Symlink(target, at); err != nil {
 		return fmt.Errorf("lay out tree: %w", err)
 	}
+	b.note(at)
 	return nil
 }
 
+func (b *builder) note(at string) {
+	if b.noted {
+		b.names = append(b.names, at)
+	}
+}
+
 func (b *builder) mkdir(at string) error {
+	if b.noted {
+		b.dirs = append(b.dirs, at)
+		if b.layout.spares.move(at) {
+			return nil
+		}
+	}
 	if err := os.Mkdir(at, 0o755); err != nil {
 		return fmt.Errorf("lay out tree: %w", err)
 	}
 	return b.finish(at)
 }
 
+// clear removes dir, all but the directories that others can have.
+func (b *builder) clear() {
+	for _, name := range b.names {
+		_ = os.Remove(name) // what is left shows below
+	}
+	for i := len(b.dirs) - 1; i >= 0; i-- {
+		b.layout.spares.keep(b.dirs[i])
+	}
+	_ = os.RemoveAll(b.dir)
+}
+
 // finish gives a directory its mode, to which no umask applies.
 func (b *builder) finish(at string) error {
+	if b.layout.plain {
+		return nil
+	}
 	if err := os.Chmod(at, 0o755); err != nil {
 		return fmt.Errorf("lay out tree: %w", err)
 	}
@@ -216,6 +244,7 @@ func (b *builder) build(l *layer, f *folder) error {
 	if err := errors.Join(os.Mkdir(l.dir, 0o755), b.finish(l.dir)); err != nil {
 		return err
 	}
+	b = &builder{layout: b.layout, ctx: b.ctx, realm: b.realm} // which notes nothing
 	if err := b.mkdirs(l.dir, l.place.path); err != nil {
 		return err
 	}

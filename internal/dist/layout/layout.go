@@ -11,7 +11,8 @@
 //
 //	layout = "pool" "/" file*          ; survives; each is hashed before its first use after a start
 //	         "layers" "/" number       ; shaped like a root; made anew after a start
-//	         "jobs" "/" name           ; the rest, for one job
+//	         "jobs" "/" number         ; the rest, for one job
+//	         "spare" "/" number        ; empty directories, for the next
 //	file   = hash "-" size [ "x" ]     ; "x": executable, mode 0555, else 0444
 //
 // The packages of a worker, below internal/dist, import it.
@@ -21,9 +22,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cachepot/cachepot/internal/digest"
@@ -46,6 +50,10 @@ type Layout struct {
 	pool    *pool
 	folders *recent.Map[digest.Digest, *folder] // checked, whole
 	visible *recent.Map[view, struct{}]         // trees of which a realm has all
+
+	plain  bool // directories have the mode that they are made with
+	spares *spares
+	jobs   atomic.Uint64 // laid out so far, which names the next
 
 	mu     sync.Mutex // guards what follows
 	layers map[place]*layer
@@ -83,13 +91,14 @@ func Open(c Config) (*Layout, error) {
 		visible: recent.New[view](rememberViews, one),
 		layers:  map[place]*layer{},
 		met:     recent.New[place](rememberMet, one),
+		spares:  &spares{dir: filepath.Join(c.Dir, "spare")},
 	}
-	for _, name := range []string{"layers", "jobs"} { // of a process that is no more
+	for _, name := range []string{"layers", "jobs", "spare"} { // of a process that is no more
 		if err := os.RemoveAll(filepath.Join(c.Dir, name)); err != nil {
 			return nil, fmt.Errorf("clear layout: %w", err)
 		}
 	}
-	for _, name := range []string{"", "pool", "layers", "jobs"} {
+	for _, name := range []string{"", "pool", "layers", "jobs", "spare"} {
 		dir := filepath.Join(c.Dir, name)
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return nil, fmt.Errorf("make layout: %w", err)
@@ -101,8 +110,22 @@ func Open(c Config) (*Layout, error) {
 		}
 	}
 	var err error
+	if l.plain, err = modesStay(filepath.Join(c.Dir, "jobs", "probe")); err != nil {
+		return nil, fmt.Errorf("make layout: %w", err)
+	}
 	l.pool, err = openPool(filepath.Join(c.Dir, "pool"), c.Limit, c.Now)
 	return l, err
+}
+
+// modesStay reports whether directories have the mode that they are made with: that no umask
+// or default list takes anything away, which changes for no process behind its back. A second
+// call for each directory takes as long as the first.
+func modesStay(dir string) (bool, error) {
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		return false, err
+	}
+	info, err := os.Stat(dir)
+	return err == nil && info.Mode() == fs.ModeDir|0o755, errors.Join(err, os.Remove(dir))
 }
 
 // Close waits until what is not needed any more has been removed.
@@ -129,20 +152,20 @@ const mostLayers = 12
 
 // Materialise lays the tree out. The error is a *Lacking where a blob of it has gone.
 func (l *Layout) Materialise(ctx context.Context, realm *blobs.Realm, t *Tree, s Shape) (*Root, error) {
-	job, err := os.MkdirTemp(filepath.Join(l.dir, "jobs"), "")
-	if err != nil {
-		return nil, fmt.Errorf("lay out tree: %w", err)
+	job := filepath.Join(l.dir, "jobs", strconv.FormatUint(l.jobs.Add(1), 10))
+	b := &builder{layout: l, ctx: ctx, realm: realm, dir: job, noted: true}
+	if err := b.mkdir(job); err != nil {
+		return nil, err
 	}
-	b := &builder{layout: l, ctx: ctx, realm: realm, dir: job}
-	err = b.root(t, s)
-	r := &Root{Layers: append([]string{job}, b.dirs()...)}
+	err := b.root(t, s)
+	r := &Root{Layers: append([]string{job}, b.lower()...)}
 	r.release = sync.OnceFunc(func() {
 		for _, layer := range b.layers {
 			l.leave(layer)
 		}
 		// It takes as long as laying out, and nobody needs to wait for it.
 		l.removing.Go(func() {
-			_ = os.RemoveAll(job)
+			b.clear()
 			l.trim()
 		})
 	})

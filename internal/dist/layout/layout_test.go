@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -24,6 +25,7 @@ type yard struct {
 	dir    string
 	realm  *blobs.Realm
 	layout *layout.Layout
+	stop   func()
 }
 
 func open(t testing.TB, dir string, limit int64) *yard {
@@ -32,7 +34,12 @@ func open(t testing.TB, dir string, limit int64) *yard {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { s.Close() })
+	stop := sync.OnceFunc(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Cleanup(stop)
 	r, err := s.Realm("")
 	if err != nil {
 		t.Fatal(err)
@@ -42,7 +49,7 @@ func open(t testing.TB, dir string, limit int64) *yard {
 		t.Fatal(err)
 	}
 	t.Cleanup(l.Close)
-	return &yard{t, dir, r, l}
+	return &yard{t, dir, r, l, stop}
 }
 
 func (y *yard) put(content []byte) *repb.Digest {
@@ -186,6 +193,7 @@ func TestRestart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	y.stop()
 	y = open(t, dir, 1<<30)
 	for _, name := range []string{"jobs", "layers"} {
 		if left, err := os.ReadDir(filepath.Join(dir, "layout", name)); err != nil || len(left) != 0 {
