@@ -182,6 +182,31 @@ func TestStage(t *testing.T) {
 	}
 }
 
+// TestStageSmall: what is small takes no file until it is published.
+func TestStageSmall(t *testing.T) {
+	s := open(t, t.TempDir(), nil)
+	src := file(t, []byte("small"))
+	before, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Skip("no /proc here")
+	}
+	g, err := s.Stage(t.Context(), src)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if after, err := os.ReadDir("/proc/self/fd"); err != nil || len(after) != len(before) {
+		t.Errorf("%d descriptors, %v, want %d", len(after), err, len(before))
+	}
+	if got, err := io.ReadAll(g.Content()); err != nil || string(got) != "small" {
+		t.Errorf("staged %q, %v", got, err)
+	}
+	d, err := g.Publish(t.Context())
+	if err != nil || d != digest.Of([]byte("small")) {
+		t.Errorf("publish = %s, %v", d, err)
+	}
+	path(t, s, d)
+}
+
 func TestCancelledPut(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir, nil)

@@ -19,21 +19,32 @@ import (
 // not safe for concurrent use.
 type Staged struct {
 	store *Store
-	temp  *safefile.Temp
+	temp  *safefile.Temp // nil: the content is in memory
+	small []byte
 	size  int64
 }
+
+// smallSize is up to how many bytes content is staged in memory: to make a file costs
+// more than to copy as much, and of what is there already none has to be made.
+const smallSize = 64 << 10
 
 // Stage copies the content of src, from offset 0, to where it can become a blob,
 // sharing its blocks where the file system can. Afterwards src may change. It is
 // the quick half of PutFile: nothing is hashed. The offset of src is not moved.
-// The result must be published or discarded; until then it holds a descriptor.
+// The result must be published or discarded; until then it may hold a descriptor.
 func (s *Store) Stage(ctx context.Context, src *os.File) (*Staged, error) {
+	b := s.buffers.Get().(*[]byte)
+	defer s.buffers.Put(b)
+	switch n, err := io.ReadFull(io.NewSectionReader(src, 0, smallSize+1), (*b)[:smallSize+1]); {
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return s.StageBytes(ctx, bytes.Clone((*b)[:n]))
+	case err != nil:
+		return nil, putError(ctx, err)
+	}
 	t, err := s.create()
 	if err != nil {
 		return nil, err
 	}
-	b := s.buffers.Get().(*[]byte)
-	defer s.buffers.Put(b)
 	n, err := copyFile(ctx, t.File(), src, *b)
 	if err != nil {
 		t.Discard()
@@ -42,8 +53,11 @@ func (s *Store) Stage(ctx context.Context, src *os.File) (*Staged, error) {
 	return &Staged{store: s, temp: t, size: n}, nil
 }
 
-// StageBytes is Stage for content in memory.
+// StageBytes is Stage for content in memory, which must not change afterwards.
 func (s *Store) StageBytes(ctx context.Context, content []byte) (*Staged, error) {
+	if len(content) <= smallSize {
+		return &Staged{store: s, small: content, size: int64(len(content))}, nil
+	}
 	t, err := s.create()
 	if err != nil {
 		return nil, err
@@ -60,12 +74,18 @@ func (g *Staged) Size() int64 { return g.size }
 
 // Content returns the staged content. It can be read until Publish or Discard.
 func (g *Staged) Content() *io.SectionReader {
+	if g.temp == nil {
+		return io.NewSectionReader(bytes.NewReader(g.small), 0, g.size)
+	}
 	return io.NewSectionReader(g.temp.File(), 0, g.size)
 }
 
 // Publish hashes the staged content, makes it a blob and returns its name. The
 // Staged cannot be used afterwards, whatever the result.
 func (g *Staged) Publish(ctx context.Context) (digest.Digest, error) {
+	if g.temp == nil {
+		return g.store.PutBytes(ctx, g.small)
+	}
 	defer g.temp.Discard()
 	d, err := g.store.hash(ctx, g.temp.File(), g.size)
 	if err != nil {
@@ -78,7 +98,11 @@ func (g *Staged) Publish(ctx context.Context) (digest.Digest, error) {
 }
 
 // Discard drops the staged content. After Publish it has no effect.
-func (g *Staged) Discard() { g.temp.Discard() }
+func (g *Staged) Discard() {
+	if g.temp != nil {
+		g.temp.Discard()
+	}
+}
 
 // PutFile stores the content of src, from offset 0, and returns its name. The
 // name is that of the bytes that were stored, even if src changes meanwhile.
@@ -93,7 +117,21 @@ func (s *Store) PutFile(ctx context.Context, src *os.File) (digest.Digest, error
 // PutBytes stores b and returns its name.
 func (s *Store) PutBytes(ctx context.Context, b []byte) (digest.Digest, error) {
 	d := digest.Of(b)
-	return d, s.Put(ctx, d, bytes.NewReader(b))
+	if s.holds(ctx, d) {
+		return d, nil
+	}
+	if err := done(ctx); err != nil {
+		return d, putError(ctx, err)
+	}
+	t, err := s.create()
+	if err != nil {
+		return d, err
+	}
+	defer t.Discard()
+	if _, err := t.File().Write(b); err != nil {
+		return d, putError(ctx, err)
+	}
+	return d, s.publish(t, d)
 }
 
 // PutStream stores all that content yields and returns its name. An error of content is
