@@ -74,6 +74,17 @@ func BenchmarkPutEntry1K(b *testing.B) {
 func BenchmarkReplaceRequest1K(b *testing.B) {
 	tier := benchTier(b, mib)
 	payload := make([]byte, 1000)
+	for i := uint64(0); b.Loop(); i++ {
+		binary.LittleEndian.PutUint64(payload, i)
+		if err := storage.Put(b.Context(), tier, storage.Request, digest.Empty(), payload); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkSameRequest1K(b *testing.B) {
+	tier := benchTier(b, mib)
+	payload := make([]byte, 1000)
 	for b.Loop() {
 		if err := storage.Put(b.Context(), tier, storage.Request, digest.Empty(), payload); err != nil {
 			b.Fatal(err)

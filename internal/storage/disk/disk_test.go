@@ -90,3 +90,31 @@ func TestLayout(t *testing.T) {
 		}
 	}
 }
+
+// TestSameRecord: a record that is there is not written anew, and another takes its place.
+func TestSameRecord(t *testing.T) {
+	dir := t.TempDir()
+	tier := open(t, disk.Config{Dir: dir, Limit: mib, Memory: mib})
+	key := digest.Of([]byte("key"))
+	put := func(payload string) os.FileInfo {
+		t.Helper()
+		if err := storage.Put(t.Context(), tier, storage.Request, key, []byte(payload)); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := storage.Get(t.Context(), tier, storage.Request, key); err != nil || string(got) != payload {
+			t.Fatalf("got %q, %v, want %q", got, err, payload)
+		}
+		info, err := os.Stat(filepath.Join(dir, storage.Request.String(), name(key)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return info
+	}
+	first := put("one")
+	if !os.SameFile(first, put("one")) {
+		t.Error("the same record was written again")
+	}
+	if os.SameFile(first, put("two")) {
+		t.Error("another record did not take its place")
+	}
+}

@@ -93,12 +93,12 @@ func (t *Tier) PutRecord(ctx context.Context, kind storage.Kind, key digest.Dige
 	name := recordName{kind, key}
 	write := safefile.Write
 	if !kind.Mutable() {
-		// A record that is there stays. One that is corrupt is removed by the
-		// attempt to read it and does not bar the way.
-		if _, err := t.GetRecord(ctx, kind, key); err == nil {
-			return nil
-		}
 		write = safefile.WriteNew
+	}
+	// A record that is there stays, or is the same. One that is corrupt is removed by the
+	// attempt to read it and does not bar the way.
+	if there, err := t.GetRecord(ctx, kind, key); err == nil && (!kind.Mutable() || bytes.Equal(there, record)) {
+		return nil
 	}
 	switch err := write(t.recordPath(name), record, 0o600); {
 	case errors.Is(err, fs.ErrExist):
