@@ -9,9 +9,9 @@ import (
 	"path"
 	"sort"
 	"strings"
+	"unicode/utf8"
 
 	repb "github.com/bazelbuild/remote-apis/build/bazel/remote/execution/v2"
-	"google.golang.org/protobuf/proto"
 
 	"github.com/cachepot/cachepot/internal/digest"
 )
@@ -156,28 +156,39 @@ func (b *Builder) Build() (*Tree, error) {
 }
 
 func (t *Tree) add(d *dir) (digest.Digest, error) {
-	msg := &repb.Directory{}
+	const typical = 112 // bytes of a node, its name included
+	enc := make([]byte, 0, typical*(len(d.files)+len(d.dirs)+len(d.links)))
 	for _, name := range sortedKeys(d.files) {
 		f := d.files[name]
-		msg.Files = append(msg.Files, &repb.FileNode{Name: name, Digest: Proto(f.digest), IsExecutable: f.exec})
+		if !utf8.ValidString(name) {
+			return digest.Digest{}, errName(name)
+		}
+		enc = appendNode(enc, fieldFiles, name, f.digest, f.exec)
 	}
 	for _, name := range sortedKeys(d.dirs) {
 		sub, err := t.add(d.dirs[name])
 		if err != nil {
 			return digest.Digest{}, err
 		}
-		msg.Directories = append(msg.Directories, &repb.DirectoryNode{Name: name, Digest: Proto(sub)})
+		if !utf8.ValidString(name) {
+			return digest.Digest{}, errName(name)
+		}
+		enc = appendNode(enc, fieldDirectories, name, sub, false)
 	}
 	for _, name := range sortedKeys(d.links) {
-		msg.Symlinks = append(msg.Symlinks, &repb.SymlinkNode{Name: name, Target: d.links[name]})
-	}
-	enc, err := proto.MarshalOptions{Deterministic: true}.Marshal(msg)
-	if err != nil {
-		return digest.Digest{}, fmt.Errorf("encode directory: %w", err)
+		target := d.links[name]
+		if !utf8.ValidString(name) || !utf8.ValidString(target) {
+			return digest.Digest{}, errName(name)
+		}
+		enc = appendLink(enc, name, target)
 	}
 	dg := digest.Of(enc)
 	t.Dirs[dg] = enc
 	return dg, nil
+}
+
+func errName(name string) error {
+	return fmt.Errorf("encode directory: a name or a link's target is no UTF-8: %q", name)
 }
 
 // Proto returns d as the API's message.
