@@ -299,9 +299,11 @@ const (
 
 // Observed is what is known after a successful run.
 type Observed struct {
-	Scratch string   // the directory that Plan was given
-	Opened  []string // with Plan.Watch: absolute paths opened, in order of first sight
-	Looks   []Look   // with Plan.Looks: everything, in order of first sight
+	Scratch string // the directory that Plan was given
+	// Side are files of Scratch by name that are in memory instead.
+	Side   map[string][]byte
+	Opened []string // with Plan.Watch: absolute paths opened, in order of first sight
+	Looks  []Look   // with Plan.Looks: everything, in order of first sight
 	// Programs are, with Plan.Looks, the paths executed, interpreters included.
 	Programs []string
 	Away     bool   // the run was elsewhere, as Away has it, and not watched
@@ -310,6 +312,14 @@ type Observed struct {
 	// Output returns what the run wrote to an output, by Output.Path: a copy made
 	// before the caller could change the file. An error says that there is none.
 	Output func(path string) (*io.SectionReader, error)
+}
+
+// ReadSide returns a file of Scratch, by its name; read reads a file on disk.
+func (o *Observed) ReadSide(name string, read func(path string) ([]byte, error)) ([]byte, error) {
+	if text, ok := o.Side[name]; ok {
+		return text, nil
+	}
+	return read(o.Scratch + "/" + name)
 }
 
 // ReadOutput returns the whole of a small output.

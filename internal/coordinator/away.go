@@ -3,8 +3,6 @@ package coordinator
 import (
 	"context"
 	"errors"
-	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -26,8 +24,9 @@ const sideDir = "/cachepot-side"
 // awayRun is a call prepared to run elsewhere.
 type awayRun struct {
 	*compiler.Away
-	scratch string        // side files are put here
-	tried   digest.Digest // the action that was tried last
+	scratch string            // large files are put here; made when there is one
+	side    map[string][]byte // the side files of the last try that came with its result
+	tried   digest.Digest     // the action that was tried last
 	began   beginning
 }
 
@@ -44,9 +43,6 @@ func (j *job) prepareAway(lang compiler.Remote, scratch string) (*awayRun, error
 		return nil, compiler.NotCacheable("compiler called by another name than its file's") // its messages have that
 	}
 	scratch = filepath.Join(scratch, "away")
-	if err := os.Mkdir(scratch, 0o700); err != nil {
-		return nil, fmt.Errorf("make scratch directory: %w", err)
-	}
 	a, err := lang.Away(j.call, j.inv, scratch)
 	if err != nil {
 		return nil, err

@@ -18,7 +18,7 @@ func (j *job) accept(ctx context.Context, lang compiler.Remote, a *awayRun, s *s
 	}
 	var err error
 	m.paths, err = j.lang.Inputs(j.call, j.inv, &compiler.Observed{
-		Scratch: a.scratch, Stdout: m.x.Stdout, Stderr: m.x.Stderr, Output: contents(m.outputs), Away: true})
+		Scratch: a.scratch, Side: a.side, Stdout: m.x.Stdout, Stderr: m.x.Stderr, Output: contents(m.outputs), Away: true})
 	if err != nil {
 		return nil, &unlike{label: "no telling what it read", detail: err.Error()}
 	}
@@ -44,7 +44,7 @@ func (j *job) accept(ctx context.Context, lang compiler.Remote, a *awayRun, s *s
 	if out.result, f, err = j.store(ctx, m, &a.began, &out.note); err != nil {
 		return nil, err
 	}
-	if out.frame, err = f.restoreFrames(ctx, out.result); err != nil {
+	if out.frame, err = f.restoreFrames(ctx, out.result, m.outputs); err != nil {
 		return nil, err
 	}
 	worker := res.Worker

@@ -18,11 +18,11 @@ func here(f *reapi.File) bool { return f.Content != nil || f.Digest == digest.Em
 
 // stage brings an output to where it can become a blob. Its content is verified,
 // here or when it was fetched.
-func (j *job) stage(ctx context.Context, f *reapi.File, scratch string) (*cas.Staged, error) {
+func (j *job) stage(ctx context.Context, f *reapi.File, a *awayRun) (*cas.Staged, error) {
 	if here(f) {
 		return j.s.Blobs.StageBytes(ctx, f.Content)
 	}
-	name := filepath.Join(scratch, "output")
+	name := filepath.Join(a.scratch, "output")
 	if err := j.fetchTo(ctx, f, name); err != nil {
 		return nil, err
 	}
@@ -38,16 +38,15 @@ func (j *job) stage(ctx context.Context, f *reapi.File, scratch string) (*cas.St
 // fetchTo writes a file that an engine has to name, in place of what an earlier run
 // has left there.
 func (j *job) fetchTo(ctx context.Context, f *reapi.File, name string) error {
+	if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
+		return fmt.Errorf("make scratch directory: %w", err)
+	}
 	dst, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return fmt.Errorf("keep output: %w", err)
 	}
 	defer dst.Close()
-	if here(f) {
-		_, err = dst.Write(f.Content)
-	} else {
-		err = j.s.Remote.Engine.Download(ctx, f.Digest, dst)
-	}
+	err = j.s.Remote.Engine.Download(ctx, f.Digest, dst)
 	if cerr := dst.Close(); err == nil && cerr != nil {
 		err = fmt.Errorf("keep output: %w", cerr)
 	}
@@ -83,9 +82,15 @@ func (j *job) unpack(ctx context.Context, a *awayRun, res *reapi.Result) (*wire.
 	if err != nil {
 		return nil, outputs, err
 	}
+	if a.side != nil { // what an earlier try has left is no word of this one's
+		_ = os.RemoveAll(a.scratch)
+	}
+	a.side = make(map[string][]byte, len(a.Side))
 	for _, name := range a.Side {
 		if f := files[sideDir+"/"+name]; f != nil {
-			if err := j.fetchTo(ctx, f, filepath.Join(a.scratch, name)); err != nil {
+			if here(f) {
+				a.side[name] = f.Content
+			} else if err := j.fetchTo(ctx, f, filepath.Join(a.scratch, name)); err != nil {
 				return nil, outputs, err
 			}
 			delete(files, sideDir+"/"+name)
@@ -96,6 +101,10 @@ func (j *job) unpack(ctx context.Context, a *awayRun, res *reapi.Result) (*wire.
 	}
 	return x, outputs, nil
 }
+
+// maxInline is up to how many bytes an output goes to the wrapper as it came, instead of
+// by the blob that was just made of it.
+const maxInline = 64 << 10
 
 // unpackOutputs stages the outputs of the call and takes them out of files.
 func (j *job) unpackOutputs(ctx context.Context, a *awayRun, files map[string]*reapi.File) ([]taken, error) {
@@ -129,8 +138,11 @@ func (j *job) unpackOutputs(ctx context.Context, a *awayRun, files map[string]*r
 		if f.Executable && !o.InPlace {
 			t.mode = 0o777
 		}
-		if t.staged, err = j.stage(ctx, f, a.scratch); err != nil {
+		if t.staged, err = j.stage(ctx, f, a); err != nil {
 			return out, err
+		}
+		if f.Digest.Size <= maxInline {
+			t.content = f.Content
 		}
 		out = append(out, t)
 		delete(files, p)

@@ -135,7 +135,11 @@ type speech interface{ Names(text []byte) string }
 // names reports whether content speaks of what is looked for, which is no longer than a path.
 func names(m speech, content io.Reader) (bool, error) {
 	const overlap = 4096 // a path is no longer
-	buf := make([]byte, 0, 1<<20)
+	size := 1 << 20
+	if sized, ok := content.(interface{ Size() int64 }); ok {
+		size = int(min(int64(size), max(sized.Size()+1, 2*overlap)))
+	}
+	buf := make([]byte, 0, size)
 	for {
 		n, err := io.ReadFull(content, buf[len(buf):cap(buf)])
 		buf = buf[:len(buf)+n]

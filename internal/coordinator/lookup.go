@@ -19,7 +19,7 @@ func (j *job) hit(ctx context.Context) bool {
 	if e == nil {
 		return false
 	}
-	restore, err := f.restoreFrames(ctx, e)
+	restore, err := f.restoreFrames(ctx, e, nil)
 	if err != nil {
 		f.damaged(ctx, id, err)
 		return false

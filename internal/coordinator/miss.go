@@ -28,12 +28,12 @@ func (j *job) miss(ctx context.Context) {
 		return
 	}
 	scratch := filepath.Join(j.s.Scratch, strconv.FormatUint(j.s.serial.Add(1), 10))
-	if err := os.Mkdir(scratch, 0o700); err != nil {
-		j.runBare(fmt.Errorf("make scratch directory: %w", err))
-		return
-	}
 	defer os.RemoveAll(scratch)
 	if j.elsewhere(ctx, scratch) {
+		return
+	}
+	if err := os.MkdirAll(scratch, 0o700); err != nil {
+		j.runBare(fmt.Errorf("make scratch directory: %w", err))
 		return
 	}
 	plan, err := j.lang.Plan(j.call, j.inv, scratch)

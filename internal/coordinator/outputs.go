@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -85,11 +86,12 @@ func (j *job) takeBack(p string) {
 	_ = unix.Unlink(p) // else it is found to have several names
 }
 
-// restoreFrames returns the frame that puts e in place.
-func (f *face) restoreFrames(ctx context.Context, e *result.Result) ([]byte, error) {
+// restoreFrames returns the frame that puts e in place. fresh are outputs that e was just
+// made of, if it was.
+func (f *face) restoreFrames(ctx context.Context, e *result.Result, fresh []taken) ([]byte, error) {
 	r := &wire.Restore{Stdout: e.Stdout, Stderr: e.Stderr, Files: make([]wire.RestoreFile, len(e.Outputs))}
 	for i, o := range e.Outputs {
-		file, err := f.restoreFile(ctx, o)
+		file, err := f.restoreFile(ctx, o, fresh)
 		if err != nil {
 			return nil, err
 		}
@@ -98,7 +100,7 @@ func (f *face) restoreFrames(ctx context.Context, e *result.Result) ([]byte, err
 	return r.Append(nil), nil
 }
 
-func (f *face) restoreFile(ctx context.Context, o result.Output) (wire.RestoreFile, error) {
+func (f *face) restoreFile(ctx context.Context, o result.Output, fresh []taken) (wire.RestoreFile, error) {
 	j := f.j
 	kind, ok := f.output(o.Path)
 	if !ok {
@@ -110,6 +112,11 @@ func (f *face) restoreFile(ctx context.Context, o result.Output) (wire.RestoreFi
 	}
 	if kind.InPlace {
 		file.How |= wire.InPlace
+	}
+	if i := slices.IndexFunc(fresh, func(t taken) bool { return t.Path == o.Path && t.content != nil }); i >= 0 && !j.s.HardLinks {
+		file.How |= wire.Inline
+		file.Blob = string(fresh[i].content)
+		return file, nil
 	}
 	if f.places != nil && kind.Text != nil {
 		text, err := storage.ReadBlob(ctx, j.s.Tier, o.Digest)
@@ -151,6 +158,7 @@ type taken struct {
 	staged    *cas.Staged
 	mode      uint32
 	published *digest.Digest // the blob that staged has become; nil: none yet
+	content   []byte         // of a small one that came from elsewhere; nil: see staged
 }
 
 // takeOutputs copies what the compiler wrote. The wrapper still waits, so nobody

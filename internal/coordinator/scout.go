@@ -20,7 +20,7 @@ func (j *job) scout(lang compiler.Remote, a *awayRun) (*action.PathSet, error) {
 		return nil, &homeError{"has to be watched"}
 	}
 	scratch := filepath.Join(a.scratch, "scout")
-	if err := os.Mkdir(scratch, 0o700); err != nil {
+	if err := os.MkdirAll(scratch, 0o700); err != nil {
 		return nil, fmt.Errorf("make scratch directory: %w", err)
 	}
 	plan, err := s.Scout(j.call, j.inv, scratch)

@@ -5,14 +5,16 @@ import (
 	"fmt"
 	"os"
 	"strings"
+
+	"github.com/cachepot/cachepot/internal/compiler"
 )
 
 var errDepFile = errors.New("dependency file without a rule")
 
-// ReadDepFile returns the prerequisites of the first rule in a dependency file
-// that gcc, clang or GNU as wrote.
-func ReadDepFile(path string) ([]string, error) {
-	text, err := os.ReadFile(path)
+// ReadDepFile returns the prerequisites of the first rule in a side file, a dependency
+// file that gcc, clang or GNU as wrote.
+func ReadDepFile(seen *compiler.Observed, name string) ([]string, error) {
+	text, err := seen.ReadSide(name, os.ReadFile)
 	if err != nil {
 		return nil, fmt.Errorf("read dependencies: %w", err)
 	}

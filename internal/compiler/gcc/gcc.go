@@ -103,7 +103,7 @@ func (l *language) Inputs(call *compiler.Call, inv *compiler.Invocation, seen *c
 			return nil, err
 		}
 	case !cmd.Assembly:
-		deps, err := cfamily.ReadDepFile(filepath.Join(seen.Scratch, assemblerList))
+		deps, err := cfamily.ReadDepFile(seen, assemblerList)
 		if err != nil {
 			return nil, compiler.NotCacheable("no list of the assembler's files")
 		}
@@ -210,7 +210,7 @@ func headers(claims *cfamily.Claims, call *compiler.Call, cmd *cfamily.Command, 
 // command may already have made something else, or our own.
 func headerDeps(cmd *cfamily.Command, seen *compiler.Observed) ([]string, error) {
 	if !cmd.Dep.On {
-		deps, err := cfamily.ReadDepFile(filepath.Join(seen.Scratch, headerList))
+		deps, err := cfamily.ReadDepFile(seen, headerList)
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil, nil // no header was read: gcc writes no list
 		}

@@ -358,8 +358,8 @@ func (c *command) isTemporary(p string) bool {
 // readLinkList returns the files of a linker's list, as spelled. A list is
 //
 //	list  = output ":" (" \" newline " "+ file)* newline rest
-func readLinkList(scratch string) ([]string, error) {
-	text, err := os.ReadFile(filepath.Join(scratch, linkList))
+func readLinkList(seen *compiler.Observed) ([]string, error) {
+	text, err := seen.ReadSide(linkList, os.ReadFile)
 	if err != nil {
 		return nil, compiler.NotCacheable("the linker's list missing")
 	}

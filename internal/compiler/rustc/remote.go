@@ -54,7 +54,7 @@ func (l *Language) awayInputs(call *compiler.Call, inv *compiler.Invocation, dep
 	d := inv.Detail.(*detail)
 	if d.cmd.links() {
 		if d.linking.lists {
-			list, err := readLinkList(seen.Scratch)
+			list, err := readLinkList(seen)
 			if err != nil {
 				return nil, err
 			}
