@@ -311,20 +311,33 @@ func (j *job) runReported(done func(bool, map[string]digest.Digest)) {
 // serve answers with a stored result or has the compiler run.
 func (j *job) serve(ctx context.Context) {
 	j.s.Stats.Do(func(c *stats.Counters) { c.Executed++ })
+	before := j.learned()
 	if !j.recache && (j.hit(ctx) || j.standsHit(ctx)) {
 		return
 	}
 	// One of several equal calls compiles; the others wait for it and look again.
 	// A leader that fails leaves the lock to one of them.
-	if !j.req.lead(ctx) {
+	waited, ok := j.req.lead(ctx)
+	if !ok {
 		return
 	}
 	defer j.req.leave()
-	if !j.recache && (j.hit(ctx) || j.standsHit(ctx)) {
+	// Who was let in at once, and nobody has stored anything since, would find the same.
+	again := waited || j.learned() != before || j.s.Stands != nil
+	if again && !j.recache && (j.hit(ctx) || j.standsHit(ctx)) {
 		return
 	}
 	if j.recache {
 		j.s.Stats.Do(func(c *stats.Counters) { c.ForcedRecaches++ })
 	}
 	j.miss(ctx)
+}
+
+// learned counts the results that were stored for the call's requests.
+func (j *job) learned() uint64 {
+	var n uint64
+	for _, f := range j.faces {
+		n += f.req.learned.Load()
+	}
+	return n
 }

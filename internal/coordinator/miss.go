@@ -419,6 +419,7 @@ func (f *face) learn(ctx context.Context, k *known) error {
 		}
 	}
 	q.known, q.loaded = list, true
+	q.learned.Add(1)
 	j.s.requests.spend(q, q.weigh())
 	return storage.Put(ctx, j.s.Tier, storage.Request, q.id, encodeDigests(ids))
 }

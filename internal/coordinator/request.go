@@ -5,6 +5,7 @@ import (
 	"context"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/cachepot/cachepot/internal/action"
 	"github.com/cachepot/cachepot/internal/digest"
@@ -44,6 +45,8 @@ type place struct {
 type request struct {
 	place
 	leader chan struct{} // holds one token while a call compiles
+	// learned is how many results were stored for it.
+	learned atomic.Uint64
 
 	mu     sync.Mutex // guards all below
 	loaded bool       // path sets have been looked for in the tier
@@ -135,14 +138,19 @@ func requestID(f *face) digest.Digest {
 	return h.Digest()
 }
 
-// lead waits until no other call of this request compiles. It returns false if
-// ctx ended first.
-func (q *request) lead(ctx context.Context) bool {
+// lead waits until no other call of this request compiles, and says whether there was
+// one. It is not ok if ctx ended first.
+func (q *request) lead(ctx context.Context) (waited, ok bool) {
 	select {
 	case q.leader <- struct{}{}:
-		return true
+		return false, true
+	default:
+	}
+	select {
+	case q.leader <- struct{}{}:
+		return true, true
 	case <-ctx.Done():
-		return false
+		return true, false
 	}
 }
 
