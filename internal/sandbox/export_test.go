@@ -82,5 +82,15 @@ func LimitGroups(dir string, l *Limits, processors float64) error {
 	return errors.Join(j.limit(l), j.share(processors))
 }
 
+// GroupsBelow makes groups of version 2 and returns where each slot has those of its controllers.
+func GroupsBelow(own map[string]string, slots int) ([]map[string]string, error) {
+	made, err := groupsBelow(own, true, slots)
+	var out []map[string]string
+	for _, g := range made {
+		out = append(out, g.Dirs)
+	}
+	return out, err
+}
+
 // EnableGroups lets the groups below dir have controllers.
 func EnableGroups(dir string) error { return enable(dir, []string{"memory", "pids"}) }

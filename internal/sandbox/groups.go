@@ -33,11 +33,17 @@ func makeGroups(slots int) ([]groups, error) {
 	}
 	must, may := controllers()
 	if v2 != "" && !slices.ContainsFunc(must, func(c string) bool { return own[c] != "" }) {
-		if err := enable(v2, append(must, may)); err != nil {
+		if filepath.Base(v2) == leafGroup { // an earlier sandbox of this process has moved it
+			v2 = filepath.Dir(v2)
+		}
+		if err := enable(v2, must); err != nil {
 			return nil, err
 		}
-		for _, c := range append(must, may) {
+		for _, c := range must {
 			own[c] = v2
+		}
+		if enable(v2, []string{may}) == nil {
+			own[may] = v2
 		}
 	} else {
 		v2 = ""
@@ -47,20 +53,35 @@ func makeGroups(slots int) ([]groups, error) {
 			return nil, fmt.Errorf("there is no control group for %s", c)
 		}
 	}
+	return groupsBelow(own, v2 != "", slots)
+}
+
+// groupsBelow makes groups for a number of slots in the directories of controllers. Those that
+// share a directory share a group: a process is in one group of each hierarchy.
+func groupsBelow(own map[string]string, v2 bool, slots int) ([]groups, error) {
 	out := make([]groups, slots)
 	for i := range out {
-		g := groups{Dirs: map[string]string{}, V2: v2 != ""}
+		g := groups{Dirs: map[string]string{}, V2: v2}
+		made := map[string]string{}
 		for c, dir := range own {
-			if g.Dirs[c], err = makeGroup(dir, i); err != nil {
-				return nil, errors.Join(err, removeGroups(append(out, g)))
+			if made[dir] == "" {
+				var err error
+				if made[dir], err = makeGroup(dir, i); err != nil {
+					return nil, errors.Join(err, removeGroups(append(out, g)))
+				}
 			}
+			g.Dirs[c] = made[dir]
 		}
 		out[i] = g
 	}
 	return out, nil
 }
 
-const groupPrefix = "cachepot-"
+const (
+	groupPrefix = "cachepot-"
+	// leafGroup is where enable moves this process.
+	leafGroup = groupPrefix + "worker"
+)
 
 // makeGroup makes a group of a name that no other sandbox has.
 //
@@ -160,7 +181,7 @@ func enable(dir string, controllers []string) error {
 	text := "+" + strings.Join(controllers, " +")
 	err := put(control, text)
 	if errors.Is(err, unix.EBUSY) {
-		leaf := filepath.Join(dir, groupPrefix+"worker")
+		leaf := filepath.Join(dir, leafGroup)
 		if err := os.Mkdir(leaf, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
 			return fmt.Errorf("make control group: %w", err)
 		}

@@ -54,8 +54,27 @@ func TestParseGroups(t *testing.T) {
 	}
 }
 
+// TestOneGroup: controllers that lie in one directory have one group for each slot, or only one
+// of them would hold the job.
+func TestOneGroup(t *testing.T) {
+	both, other := t.TempDir(), t.TempDir()
+	slots, err := sandbox.GroupsBelow(map[string]string{"memory": both, "pids": both, "cpu": other}, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, dirs := range slots {
+		if dirs["memory"] != dirs["pids"] || filepath.Dir(dirs["memory"]) != both || filepath.Dir(dirs["cpu"]) != other {
+			t.Errorf("%v", dirs)
+		}
+	}
+	if slots[0]["memory"] == slots[1]["memory"] {
+		t.Error("two slots have one group")
+	}
+}
+
 // TestGroupsOfVersion2 writes into files that stand for those of the kernel: where
-// the controllers belong to version 1, as on some machines of CI, no real ones are to be had.
+// the controllers belong to version 1, as on some machines of CI, no real ones are to be had. On
+// real ones the other tests run in the virtual machine of test/vm.
 func TestGroupsOfVersion2(t *testing.T) {
 	dir := t.TempDir()
 	for _, name := range []string{"pids.max", "memory.max", "memory.oom.group", "cpu.max", "cgroup.subtree_control"} {

@@ -119,10 +119,14 @@ func config(t testing.TB) sandbox.Config {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return sandbox.Config{
+	c := sandbox.Config{
 		Program: filepath.Join(made, "program"), Self: []string{"inner"}, Bwrap: bwrap,
 		Dir: directory(t), Root: os.Getuid() == 0, Slots: 8,
 	}
+	if os.Getenv("CACHEPOT_SANDBOX_TEST_LEVEL") == sandbox.Isolated.String() { // where there are control groups for sure
+		c.Demand = sandbox.Isolated
+	}
+	return c
 }
 
 func open(t testing.TB) *sandbox.Sandbox {
