@@ -86,6 +86,19 @@ func TestWrongScheduler(t *testing.T) {
 			t.Errorf("insecure at %s: %v", addr, err)
 		}
 	}
+	// One of them is enough to be refused, with a certificate too.
+	const tls = "[tls]\ncertificate = \"/c\"\nkey = \"/k\"\n"
+	for text, who := range map[string]string{
+		"[client_auth]\ntype = \"DANGEROUSLY_INSECURE\"\n[worker_auth]\ntype = \"token\"\ntoken = \"w\"\n": "client_auth is",
+		"[client_auth]\ntype = \"token\"\ntoken = \"c\"\n[worker_auth]\ntype = \"DANGEROUSLY_INSECURE\"\n": "worker_auth is",
+	} {
+		for _, address := range []string{"0.0.0.0:1", "https://0.0.0.0:1"} {
+			_, err := LoadScheduler(serverFile(t, "public_addr = \""+address+"\"\n"+text+tls), nil, serverHost("/"))
+			if err == nil || !strings.Contains(err.Error(), who+" DANGEROUSLY_INSECURE") {
+				t.Errorf("%s at %s: %v", who, address, err)
+			}
+		}
+	}
 }
 
 // TestWrongWorker does so for a worker's file.
