@@ -32,7 +32,7 @@ type built struct {
 func buildOnce(ctx context.Context, b *bench, p project, tree string, in *instance, label string) (built, error) {
 	log := buildLog(b, p, in, label)
 	for _, s := range p.before(in.wrapper) {
-		if err := runLogged(ctx, filepath.Join(tree, s.dir), in.env, log+"-before", s.argv...); err != nil {
+		if err := runLogged(ctx, filepath.Join(tree, s.dir), in.env, log+"-before", in.host.In(s.argv...)...); err != nil {
 			return built{}, err
 		}
 	}
@@ -42,7 +42,7 @@ func buildOnce(ctx context.Context, b *bench, p project, tree string, in *instan
 	busy := busySeconds()
 	start := time.Now()
 	for _, s := range p.build(p, in.wrapper, b.jobs) {
-		if err := runLogged(ctx, filepath.Join(tree, s.dir), in.env, log, s.argv...); err != nil {
+		if err := runLogged(ctx, filepath.Join(tree, s.dir), in.env, log, in.host.In(s.argv...)...); err != nil {
 			return built{}, err
 		}
 	}

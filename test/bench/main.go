@@ -28,6 +28,7 @@ const usage = `usage: go run ./test/bench COMMAND [flags]
   latency   round trips of calls that a worker of ours compiles
   jobs      jobs per second of a scheduler and a worker of ours, beside bubblewrap alone
   moved     build the projects in one place and then in another with the same cache
+  cluster   build the projects on two clients of a scheduler with three workers
   sample    build projects twice through cachepot, a C and a Rust one by default
   fetch     fetch the sources and stop
 
@@ -46,7 +47,7 @@ func main() {
 
 func run(ctx context.Context, args []string) error {
 	commands := map[string]func(context.Context, *bench) error{
-		"compare": compare, "hits": hits, "misses": misses, "startup": startup, "moved": move, "remote": remote, "latency": latency, "jobs": jobs, "sample": sample, "fetch": fetchAll,
+		"compare": compare, "hits": hits, "misses": misses, "startup": startup, "moved": move, "remote": remote, "latency": latency, "jobs": jobs, "cluster": buildOnCluster, "sample": sample, "fetch": fetchAll,
 	}
 	if len(args) == 0 || commands[args[0]] == nil {
 		return fmt.Errorf("no such command\n\n%s", usage)
@@ -89,6 +90,7 @@ func newBench(command string, args, env []string) (*bench, error) {
 	b := &bench{env: cleanEnv(env)}
 	defaults := map[string]string{
 		"sample": "lua,ripgrep", "moved": "lua,zlib,redis,sqlite,fmt,ninja,ninja-debug,ripgrep,workspace,hyperfine,chain",
+		"cluster": "lua,zlib,redis,sqlite,fmt,ninja-debug,ripgrep,workspace,hyperfine",
 	}
 	all := projectTable()
 	names := defaults[command]
@@ -107,7 +109,7 @@ func newBench(command string, args, env []string) (*bench, error) {
 	fs.StringVar(&b.sccache, "sccache", "sccache", "`path` of sccache")
 	fs.BoolVar(&b.recorder, "recorder", false, "also measure the recorder, which copies outputs back without looking at inputs")
 	fs.BoolVar(&b.bare, "bare", false, "have sample build bare too, and compare products with that; implies -exact")
-	fs.BoolVar(&b.exact, "exact", false, "have sample keep paths as they are, and the others measure cachepot in that mode, too")
+	fs.BoolVar(&b.exact, "exact", false, "have sample and cluster keep paths as they are, and the others measure cachepot in that mode, too")
 	fs.BoolVar(&b.verify, "verify", false, "audit every entry that sample or moved has stored")
 	fs.BoolVar(&b.tests, "tests", false, "have moved run the projects' own tests, in both places and bare")
 	fs.StringVar(&b.macros, "file-macros", "keep", "what moved sets paths.file_macros to: keep or map")

@@ -137,7 +137,7 @@ func (r *moved) judgeProducts(ctx context.Context, b *bench, p project, s system
 	}
 	left := differences(bare.made, made, nil)
 	r.AsBare = r.Files - len(left)
-	left = r.rest(left, &r.AsFirst, first, made)
+	left = rest(left, &r.AsFirst, first, made)
 	if len(left) == 0 {
 		return nil
 	}
@@ -145,7 +145,7 @@ func (r *moved) judgeProducts(ctx context.Context, b *bench, p project, s system
 	if err != nil {
 		return err
 	}
-	if left = r.rest(left, &r.AsThere, there, made); len(left) == 0 {
+	if left = rest(left, &r.AsThere, there, made); len(left) == 0 {
 		return nil
 	}
 	again, err := at.build(ctx, b, p, none, "bare")
@@ -164,7 +164,7 @@ func (r *moved) judgeProducts(ctx context.Context, b *bench, p project, s system
 }
 
 // rest counts those of names that are the same in both, and returns the others.
-func (r *moved) rest(names []string, same *int, a, b products) []string {
+func rest(names []string, same *int, a, b products) []string {
 	var left []string
 	for _, name := range names {
 		if p, ok := a[name]; ok && p.sum == b[name].sum {

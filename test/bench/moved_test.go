@@ -59,7 +59,7 @@ func TestForeign(t *testing.T) {
 func TestRest(t *testing.T) {
 	made := products{"a": {sum: "1"}, "b": {sum: "2"}, "c": {sum: "3"}}
 	r := moved{}
-	left := r.rest([]string{"a", "b", "c"}, &r.AsFirst, products{"a": {sum: "1"}, "b": {sum: "x"}}, made)
+	left := rest([]string{"a", "b", "c"}, &r.AsFirst, products{"a": {sum: "1"}, "b": {sum: "x"}}, made)
 	if diff := cmp.Diff([]string{"b", "c"}, left); diff != "" || r.AsFirst != 1 {
 		t.Errorf("%d are the first's; left (-want +got):\n%s", r.AsFirst, diff)
 	}

@@ -58,7 +58,7 @@ func remote(ctx context.Context, b *bench) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, in.close()) }()
-	pid, err := coordinatorOf(in)
+	pid, err := harness.CoordinatorOf(filepath.Join(in.dir, "cache"))
 	if err != nil {
 		return err
 	}
@@ -149,24 +149,6 @@ func (s *service) stop() {
 		return nil
 	})
 	_ = os.RemoveAll(s.dir)
-}
-
-// coordinatorOf returns the process that serves the instance.
-func coordinatorOf(in *instance) (int, error) {
-	dirs, err := filepath.Glob("/proc/[0-9]*")
-	if err != nil {
-		return 0, err
-	}
-	for _, dir := range dirs {
-		env, err := os.ReadFile(dir + "/environ")
-		if err != nil || !strings.Contains(string(env), "CACHEPOT_DIR="+filepath.Join(in.dir, "cache")+"\x00") {
-			continue
-		}
-		if args, err := os.ReadFile(dir + "/cmdline"); err == nil && strings.Contains(string(args), "--serve") {
-			return strconv.Atoi(filepath.Base(dir))
-		}
-	}
-	return 0, fmt.Errorf("no coordinator found")
 }
 
 // processorTime returns for how long the threads that a process has now have run.

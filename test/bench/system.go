@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+
+	"github.com/cachepot/cachepot/test/e2e/harness"
 )
 
 // system is one way to build: bare, or through one cache in one setting.
@@ -147,13 +149,19 @@ func goBuild(ctx context.Context, b *bench, path, pkg string) error {
 // instance is a running system with a cache of its own.
 type instance struct {
 	system
-	dir string
-	env []string
+	dir  string
+	env  []string
+	host *harness.Host // where it runs; nil: here
 }
 
 // launch gives s an empty cache and starts its daemon, so that no build pays for it.
 func launch(ctx context.Context, b *bench, s system) (*instance, error) {
-	in := &instance{system: s, env: b.env}
+	return launchOn(ctx, b, s, nil)
+}
+
+// launchOn launches s on a host, where what is built with it is built.
+func launchOn(ctx context.Context, b *bench, s system, h *harness.Host) (*instance, error) {
+	in := &instance{system: s, env: b.env, host: h}
 	if s.wrapper == "" {
 		return in, nil
 	}
@@ -201,7 +209,7 @@ func closeAll(all []*instance) error {
 }
 
 func (in *instance) admin(ctx context.Context, args []string) error {
-	return runLogged(ctx, in.dir, in.env, filepath.Join(in.dir, "admin.log"), append([]string{in.wrapper}, args...)...)
+	return runLogged(ctx, in.dir, in.env, filepath.Join(in.dir, "admin.log"), in.host.In(append([]string{in.wrapper}, args...)...)...)
 }
 
 // close ends the daemon by its own command and removes the cache. It works after
@@ -230,11 +238,16 @@ func (in *instance) counts(ctx context.Context) (counts, error) {
 	if in.stats == nil {
 		return counts{}, nil
 	}
-	out, err := output(ctx, in.dir, in.env, append([]string{in.wrapper}, in.stats...)...)
+	out, err := in.statistics(ctx)
 	if err != nil {
 		return counts{}, err
 	}
 	return in.parse(out)
+}
+
+// statistics returns what the daemon prints of itself.
+func (in *instance) statistics(ctx context.Context) ([]byte, error) {
+	return output(ctx, in.dir, in.env, in.host.In(append([]string{in.wrapper}, in.stats...)...)...)
 }
 
 // freePort returns a TCP port that nobody listens on. Another process may take it

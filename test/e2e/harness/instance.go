@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -141,4 +142,22 @@ func exchange(conn net.Conn, request string) ([]byte, error) {
 			return payload, err
 		}
 	}
+}
+
+// CoordinatorOf returns the process of the coordinator whose disk cache lies in a directory.
+func CoordinatorOf(cache string) (pid int, err error) {
+	dirs, err := filepath.Glob("/proc/[0-9]*")
+	if err != nil {
+		return 0, err
+	}
+	for _, dir := range dirs {
+		env, err := os.ReadFile(dir + "/environ")
+		if err != nil || !strings.Contains(string(env), "CACHEPOT_DIR="+cache+"\x00") {
+			continue
+		}
+		if args, err := os.ReadFile(dir + "/cmdline"); err == nil && strings.Contains(string(args), "--serve") {
+			return strconv.Atoi(filepath.Base(dir))
+		}
+	}
+	return 0, fmt.Errorf("no coordinator found")
 }
