@@ -66,7 +66,7 @@ func layers() []layer {
 		{pkg: "witness", ours: []string{"digest", "storage"}},
 		{pkg: "sandbox", modules: []string{modSys}},
 		{pkg: "lease", ours: []string{"digest"}, modules: []string{modJWT}},
-		{pkg: "reapi", ours: []string{"digest", "action"}, modules: []string{modREAPI, modProto, modGRPC, modBytes, modOps, modZstd}},
+		{pkg: "reapi", ours: []string{"digest", "action"}, modules: []string{modREAPI, modProto, modGRPC, modBytes, modOps, modZstd, modSys}},
 		// Distribution: what a scheduler, its workers and its clients share, and each of them.
 		{pkg: "dist/distpb", modules: []string{modProto, modGRPC}},
 		{pkg: "dist/reach", modules: []string{modGRPC}},

@@ -3,16 +3,20 @@ package reapi
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	longrunning "cloud.google.com/go/longrunning/autogen/longrunningpb"
 	repb "github.com/bazelbuild/remote-apis/build/bazel/remote/execution/v2"
+	"golang.org/x/sys/unix"
 	"google.golang.org/genproto/googleapis/bytestream"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/metadata"
@@ -88,6 +92,10 @@ func dial(c Config) (*grpc.ClientConn, error) {
 	options := []grpc.DialOption{
 		grpc.WithTransportCredentials(secure),
 		grpc.WithContextDialer(connect),
+		// One that is there again is soon of use again, however long it was gone.
+		grpc.WithConnectParams(grpc.ConnectParams{MinConnectTimeout: connectWait, Backoff: backoff.Config{
+			BaseDelay: 200 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: connectAgain,
+		}}),
 		grpc.WithUserAgent(c.Agent),
 		grpc.WithInitialWindowSize(streamWindow),
 		grpc.WithInitialConnWindowSize(connectionWindow),
@@ -104,21 +112,34 @@ func dial(c Config) (*grpc.ClientConn, error) {
 }
 
 // connect opens a connection whose other end is noticed to have gone within half
-// a minute. The kernel asks; services end connections that ping too often.
+// a minute. The kernel asks; services end connections that ping too often. It does not ask while
+// something is under way that was not acknowledged, but sends that ever more seldom, for a quarter
+// of an hour, and nothing else meanwhile, even where the way is free again.
 func connect(ctx context.Context, address string) (net.Conn, error) {
-	d := net.Dialer{Timeout: connectWait, KeepAliveConfig: net.KeepAliveConfig{
+	d := net.Dialer{Timeout: connectWait, Control: boundSilence, KeepAliveConfig: net.KeepAliveConfig{
 		Enable: true, Idle: 10 * time.Second, Interval: 5 * time.Second, Count: 4,
 	}}
 	return d.DialContext(ctx, "tcp", address)
 }
 
+// boundSilence ends a connection on which nothing was acknowledged for a while.
+func boundSilence(_, _ string, c syscall.RawConn) error {
+	var failed error
+	err := c.Control(func(fd uintptr) {
+		failed = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(ackWait/time.Millisecond))
+	})
+	return errors.Join(err, failed)
+}
+
 // Time limits; docs/spec/wire.md has them.
 const (
-	connectWait = 5 * time.Second
-	callWait    = 30 * time.Second // a call with a short answer
-	bulkWait    = 10 * time.Minute // one blob
-	executeWait = time.Hour        // a whole execution
-	cancelWait  = 2 * time.Second
+	connectWait  = 5 * time.Second
+	connectAgain = 3 * time.Second  // between two tries, at most
+	ackWait      = 15 * time.Second // what was sent is acknowledged
+	callWait     = 30 * time.Second // a call with a short answer
+	bulkWait     = 10 * time.Minute // one blob
+	executeWait  = time.Hour        // a whole execution
+	cancelWait   = 2 * time.Second
 )
 
 // Close gives up the connections.
