@@ -97,21 +97,37 @@ func (h *Host) In(argv ...string) []string {
 
 // Do runs f on a thread that is on the host: sockets that f makes are there, and stay there.
 func (h *Host) Do(f func() error) error {
-	done := make(chan error, 1)
-	go func() {
-		runtime.LockOSThread() // it ends with the goroutine
-		fd, err := unix.Open("/run/netns/"+h.name, unix.O_RDONLY|unix.O_CLOEXEC, 0)
-		if err == nil {
-			err = unix.Setns(fd, unix.CLONE_NEWNET)
-			unix.Close(fd)
-		}
-		if err != nil {
-			done <- fmt.Errorf("go to host %s: %w", h.name, err)
-			return
-		}
-		done <- f()
-	}()
-	return <-done
+	runtime.LockOSThread()
+	// Where it fails the thread is no use to anybody. It must not end otherwise: what it has
+	// started may be bound to end with it.
+	home, err := enter("/proc/thread-self/ns/net", "/run/netns/"+h.name)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(home)
+	failed := f()
+	if err := unix.Setns(home, unix.CLONE_NEWNET); err != nil {
+		return errors.Join(failed, fmt.Errorf("come back from host %s: %w", h.name, err))
+	}
+	runtime.UnlockOSThread()
+	return failed
+}
+
+// enter makes the thread one of a network namespace and returns the one it was in.
+func enter(from, to string) (home int, err error) {
+	if home, err = unix.Open(from, unix.O_RDONLY|unix.O_CLOEXEC, 0); err != nil {
+		return 0, fmt.Errorf("open namespace: %w", err)
+	}
+	there, err := unix.Open(to, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err == nil {
+		err = unix.Setns(there, unix.CLONE_NEWNET)
+		unix.Close(there)
+	}
+	if err != nil {
+		unix.Close(home)
+		return 0, fmt.Errorf("enter %s: %w", to, err)
+	}
+	return home, nil
 }
 
 // Drop has packets dropped that leave the host and match, in the words of nft, until heal is

@@ -84,3 +84,6 @@ func WorkerToken(program, secretKey, address string) (string, error) {
 	}
 	return strings.TrimSpace(string(out)), nil
 }
+
+// Pid returns the server's process, which leads a process group.
+func (s *Server) Pid() int { return s.cmd.Process.Pid }
