@@ -208,16 +208,19 @@ func (g *guess) source(p string) {
 	}
 }
 
-// file takes in a file, where it is one and was not met before.
+// file takes in a file, where it is one and was not met before. One that is too large to be looked
+// into is sent all the same: tables that programs have written are larger than people's sources.
 func (g *guess) file(p string) (text []byte, fresh bool) {
 	p = filepath.Clean(p)
 	info, err := os.Stat(p)
-	if err != nil || g.files[p] || !info.Mode().IsRegular() || info.Size() > maxGuessed || len(g.files) >= maxGuess {
+	if err != nil || g.files[p] || !info.Mode().IsRegular() || len(g.files) >= maxGuess {
 		return nil, false
 	}
-	if text, err = os.ReadFile(p); err != nil {
-		return nil, false
+	if info.Size() <= maxGuessed {
+		if text, err = os.ReadFile(p); err != nil {
+			return nil, false
+		}
 	}
 	g.files[p] = true
-	return text, true
+	return text, text != nil
 }

@@ -166,7 +166,7 @@ func stop(t *testing.T, c *client) {
 // messages returns what compilers printed, without make's own echo.
 func messages(r harness.Ended) string { return r.Stderr }
 
-// crates is a workspace: libraries with an included text and a module in a directory,
+// crates is a workspace: libraries with an included text and a large module in a directory,
 // a program with a build script, and a macro.
 func crates() map[string]string {
 	manifest := func(name, more string) string {
@@ -176,7 +176,7 @@ func crates() map[string]string {
 		"Cargo.toml":       "[workspace]\nresolver = \"2\"\nmembers = [\"low\", \"high\", \"mac\", \"user\", \"app\"]\n",
 		"low/Cargo.toml":   manifest("low", ""),
 		"low/src/lib.rs":   "mod inner;\npub const TEXT: &str = include_str!(\"../text.txt\");\npub fn version() -> &'static str { env!(\"CARGO_PKG_VERSION\") }\npub fn twice(x: u32) -> u32 { inner::deep::double(x) }\n",
-		"low/src/inner.rs": "pub mod deep;\n", "low/src/inner/deep.rs": "pub fn double(x: u32) -> u32 { x * 2 }\n",
+		"low/src/inner.rs": "pub mod deep;\n", "low/src/inner/deep.rs": "pub fn double(x: u32) -> u32 { x * 2 }\n" + strings.Repeat("// of a table that a program has written\n", 30000), // over 1 MiB
 		"low/text.txt":    "hello",
 		"high/Cargo.toml": manifest("high", "[dependencies]\nlow = { path = \"../low\" }\n"),
 		"high/build.rs": "fn main() {\n    let out = std::env::var(\"OUT_DIR\").unwrap();\n" +
