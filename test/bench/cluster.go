@@ -78,7 +78,8 @@ func buildOnCluster(ctx context.Context, b *bench) (err error) {
 	var failed error // a build that fails says nothing of the others
 	for _, p := range b.projects {
 		if err := fetch(ctx, b, p); err != nil {
-			return err
+			failed = errors.Join(failed, err)
+			continue
 		}
 		for i, h := range hosts {
 			r, err := onCluster(ctx, b, p, s, h, i+1, file)
