@@ -26,14 +26,22 @@ func (c *Client) ahead(l *Limits, job *Job, ask bool) []Blob {
 	return lacking
 }
 
-// overtake has the action executed while its blobs are uploaded over the other
-// connection: one round trip in all. The service waits a while for those that it lacks.
+// besideFrom is from how many bytes on an upload goes over the other connection. Less holds
+// up no call, and to wake both ends twice takes longer than to send it.
+const besideFrom = 64 << 10
+
+// overtake has the action executed while its blobs are uploaded: one round trip in all. The
+// service waits a while for those that it lacks.
 func (c *Client) overtake(ctx context.Context, l *Limits, job *Job, blobs []Blob) (*Result, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	cas := c.cas()
+	if size(blobs) >= besideFrom {
+		cas = repb.NewContentAddressableStorageClient(c.bulk)
+	}
 	uploaded := make(chan error, 1)
 	go func() {
-		err := c.send(ctx, l, blobs, repb.NewContentAddressableStorageClient(c.bulk))
+		err := c.send(ctx, l, blobs, cas)
 		if err == nil {
 			c.known.add(blobs)
 		} else {
