@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -22,6 +23,15 @@ import (
 	"github.com/cachepot/cachepot/internal/logging"
 	"github.com/cachepot/cachepot/internal/safefile"
 )
+
+// takeProcessors has this process keep one of so many processors busy, one at least, unless it
+// was told how many (GOMAXPROCS, a control group). With more than it has work for, threads that look for some and
+// wake each other take a good part of what a small call costs.
+func takeProcessors(one int) {
+	if all := runtime.NumCPU(); runtime.GOMAXPROCS(0) == all {
+		runtime.GOMAXPROCS(max(1, all/one))
+	}
+}
 
 // server is a command that serves until it is told to end.
 type server struct {

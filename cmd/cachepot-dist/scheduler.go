@@ -23,6 +23,7 @@ func (p *program) scheduler() *cobra.Command {
 			return c.Process, c.PublicAddr, nil
 		},
 		serve: func(ctx context.Context, log *slog.Logger, ready func()) error {
+			takeProcessors(4) // it never has more than a little to do at once
 			b, err := broker.New(c, log)
 			if err != nil {
 				return err

@@ -69,6 +69,7 @@ func mayListen(c *config.Worker) error {
 
 // serveWorker serves until ctx is done.
 func serveWorker(ctx context.Context, c *config.Worker, log *slog.Logger, ready func()) error {
+	takeProcessors(2) // most of them are for jobs
 	w, err := openWorker(ctx, c, log)
 	if err != nil {
 		return err
