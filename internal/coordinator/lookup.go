@@ -8,6 +8,7 @@ import (
 	"github.com/cachepot/cachepot/internal/action"
 	"github.com/cachepot/cachepot/internal/compiler"
 	"github.com/cachepot/cachepot/internal/digest"
+	"github.com/cachepot/cachepot/internal/filestate"
 	"github.com/cachepot/cachepot/internal/result"
 	"github.com/cachepot/cachepot/internal/stats"
 	"github.com/cachepot/cachepot/internal/storage"
@@ -119,18 +120,22 @@ func (f *face) refresh(k *known) bool {
 	j := f.j
 	env := lookup(j.call.Env, k.paths.EnvNames)
 	messages := append(j.messageEnv(), j.inv.MessageArgs...)
-	same := k.snap != nil && k.snap.Unchanged()
+	var snap *filestate.Snapshot
+	if k.snap != nil {
+		snap = k.snap.Renewed()
+	}
+	same := snap != nil && snap == k.snap
 	if same && k.tool == j.tool.Digest && slices.Equal(env, k.env) && slices.Equal(messages, k.messages) {
 		return true
 	}
-	if !same {
-		snap, err := j.s.View.Evaluate(k.paths)
-		if err != nil {
+	if snap == nil {
+		var err error
+		if snap, err = j.s.View.Evaluate(k.paths); err != nil {
 			j.s.Log.Debug("inputs unreadable", "target", "cachepot::coordinator", "error", err)
 			return false
 		}
-		k.snap = snap
 	}
+	k.snap = snap
 	silent, loud, err := f.actions(k.snap, env)
 	if err != nil {
 		j.s.Log.Warn("no action", "target", "cachepot::coordinator", "error", err)

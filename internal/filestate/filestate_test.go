@@ -152,7 +152,18 @@ func TestUnchangedAgreesWithEvaluate(t *testing.T) {
 			}
 			what := mutate(rnd, d)
 			unchanged := s.Unchanged()
+			renewed := s.Renewed()
 			s2, root2 := evaluate(t, filestate.New(filestate.Clock), ps)
+			if renewed != nil && rootOf(t, renewed) != root2 {
+				t.Fatalf("seed %d step %d (%s): renewed to another tree", seed, step, what)
+			}
+			if renewed == s && root != root2 {
+				t.Fatalf("seed %d step %d (%s): renewed is the same, but the tree is another", seed, step, what)
+			}
+			if renewed != nil && rnd.IntN(2) == 0 {
+				s, root = renewed, root2
+				continue
+			}
 			if unchanged && root != root2 {
 				t.Fatalf("seed %d step %d (%s): Unchanged, but the tree is another", seed, step, what)
 			}
@@ -196,6 +207,38 @@ func mutate(rnd *rand.Rand, d string) string {
 	default:
 		_ = os.Link(p, q)
 		return "link " + p + " " + q
+	}
+}
+
+// TestRenewed: another content makes another snapshot, another name none.
+func TestRenewed(t *testing.T) {
+	d := t.TempDir()
+	write(t, d+"/a.h", "a")
+	write(t, d+"/b.h", "b")
+	v := filestate.New(filestate.Clock)
+	ps := &action.PathSet{Paths: []string{d + "/a.h", d + "/c.h"}, Searches: []action.Search{{Dirs: []string{d}, Names: []string{"b.h"}}}}
+	s, root := evaluate(t, v, ps)
+	if s.Renewed() != s {
+		t.Error("nothing has changed, and the snapshot is another")
+	}
+	tick()
+	write(t, d+"/b.h", "c")
+	n := s.Renewed()
+	if n == nil || n == s {
+		t.Fatalf("another content: %p of %p, want another snapshot", n, s)
+	}
+	if rootOf(t, s) != root {
+		t.Error("the old snapshot has changed")
+	}
+	if _, now := evaluate(t, v, ps); rootOf(t, n) != now || now == root {
+		t.Error("the new snapshot holds another tree than an evaluation")
+	}
+	if !n.Unchanged() || n.Renewed() != n {
+		t.Error("the new snapshot is not what is there")
+	}
+	write(t, d+"/c.h", "there now")
+	if n.Renewed() != nil {
+		t.Error("another name, and a snapshot")
 	}
 }
 

@@ -218,6 +218,17 @@ func history(t *testing.T, seed uint64, d string, v *filestate.View, mutate func
 				continue // this one learns of several changes at once
 			}
 			_, now := evaluate(t, filestate.New(filestate.Clock), ps)
+			if old[i] != nil && rnd.IntN(2) == 0 {
+				if s := old[i].Renewed(); s != nil {
+					if rootOf(t, s) != now {
+						t.Fatalf("seed %d step %d (%s), set %d: renewed to another tree", seed, step, what, i)
+					}
+					if rnd.IntN(3) > 0 {
+						old[i] = s
+					}
+					continue
+				}
+			}
 			if old[i] != nil && old[i].Unchanged() {
 				if was := rootOf(t, old[i]); was != now {
 					t.Fatalf("seed %d step %d (%s), set %d: Unchanged, but the tree is another", seed, step, what, i)

@@ -8,20 +8,9 @@ import "slices"
 func (s *Snapshot) Unchanged() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	mounts := s.view.mountsNow()
-	s.byPins = mounts != 0 && mounts == s.mounts
-	// A pass that ends early has seen directories as they are now and not all of
-	// what their entries lead to: pins tell nothing until a pass by path is whole.
-	s.mounts = 0
-	for i := range s.dirs { // each after the one above it
-		if !s.dirUnchanged(&s.dirs[i]) {
-			return false
-		}
-	}
-	for i := range s.links {
-		if !s.linkUnchanged(&s.links[i]) {
-			return false
-		}
+	mounts, same := s.namesUnchanged()
+	if !same {
+		return false
 	}
 	for i := range s.files {
 		if !s.fileUnchanged(&s.files[i]) {
@@ -30,6 +19,68 @@ func (s *Snapshot) Unchanged() bool {
 	}
 	s.mounts = mounts
 	return true
+}
+
+// Renewed returns what evaluating the path set again would find: s itself where that is
+// the same, another snapshot where files have another content and all else is the same,
+// nil where it cannot be told without evaluating.
+func (s *Snapshot) Renewed() *Snapshot {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	mounts, same := s.namesUnchanged()
+	if !same {
+		return nil
+	}
+	var changed []int
+	var contents []fileSeen
+	for i := range s.files {
+		f := &s.files[i]
+		if s.fileUnchanged(f) {
+			continue
+		}
+		id, err := stat(f.path, true)
+		if err != nil || !id.isRegular() {
+			return nil
+		}
+		c, err := s.view.content(f.path, id)
+		if err != nil {
+			return nil
+		}
+		changed = append(changed, i)
+		contents = append(contents, fileSeen{path: f.path, id: c.ID, digest: c.Digest, settled: c.Settled, dir: f.dir})
+	}
+	if changed == nil {
+		s.mounts = mounts
+		return s
+	}
+	// What both have found besides is never changed, only replaced.
+	n := &Snapshot{view: s.view, files: slices.Clone(s.files), links: slices.Clone(s.links), dirs: slices.Clone(s.dirs), mounts: mounts}
+	for k, i := range changed {
+		n.files[i] = contents[k]
+	}
+	return n
+}
+
+// namesUnchanged is the part of a pass that is about directories and links: whether all
+// names lead where they led. A pass that goes on to its end sets mounts to the state of
+// mounts that is returned.
+func (s *Snapshot) namesUnchanged() (mounts uint64, same bool) {
+	mounts = s.view.mountsNow()
+	s.byPins = mounts != 0 && mounts == s.mounts
+	// A pass that ends early has seen directories as they are now and not all of
+	// what their entries lead to: pins tell nothing until a pass by path is whole.
+	s.mounts = 0
+	for i := range s.dirs { // each after the one above it
+		if !s.dirUnchanged(&s.dirs[i]) {
+			return 0, false
+		}
+	}
+	for i := range s.links {
+		if !s.linkUnchanged(&s.links[i]) {
+			return 0, false
+		}
+	}
+	return mounts, true
 }
 
 // leads reports whether paths into the directory of this number lead where they
