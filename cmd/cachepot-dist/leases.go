@@ -87,12 +87,13 @@ func (g *leased) Admit(ctx context.Context, instance string, action digest.Diges
 		g.verifier.Done(l.Nonce, false)
 		return worker.Permit{}, status.Errorf(codes.PermissionDenied, "the lease is not for instance %.60q", instance)
 	}
-	return worker.Permit{Leased: true, Done: func(ran bool) { g.verifier.Done(l.Nonce, ran) }}, nil
+	return worker.Permit{Leased: true, Affinity: l.Affinity, Done: func(ran bool) { g.verifier.Done(l.Nonce, ran) }}, nil
 }
 
 // registration returns what registers the worker at its scheduler. pin is of its key; nil:
-// it is reached in the clear. running returns how many jobs run.
-func registration(c *config.Worker, pin []byte, slots int, running func() int, log *slog.Logger) *register.Registration {
+// it is reached in the clear. held returns the affinities whose toolchains are there, running how
+// many jobs run.
+func registration(c *config.Worker, pin []byte, slots int, held func() []string, running func() int, log *slog.Logger) *register.Registration {
 	if reach.Exposed(c.SchedulerURL) {
 		log.Warn("the worker's token goes to the scheduler in the clear; https:// keeps it from others", "target", "cachepot::worker", "scheduler", c.SchedulerURL)
 	}
@@ -100,7 +101,7 @@ func registration(c *config.Worker, pin []byte, slots int, running func() int, l
 	var r *register.Registration
 	r = register.New(register.Config{
 		Scheduler: reach.Config{URL: c.SchedulerURL, CA: c.SchedulerCA, Token: c.SchedulerAuth.Token.Reveal(), Agent: "cachepot-dist/" + version.Version},
-		Address:   address, CPUs: slots, Pin: pin, Leases: true, Log: log,
+		Address:   address, CPUs: slots, Pin: pin, Leases: true, Toolchains: held, Log: log,
 		Unleased: func() int { return running() - len(r.Verifier().Running()) },
 	})
 	return r

@@ -106,6 +106,7 @@ type composed struct {
 	level  sandbox.Level
 	// registration is that at the scheduler; nil: there is none.
 	registration *register.Registration
+	held         *worker.Held
 	closes       []func() error // the last made first closed
 }
 
@@ -158,8 +159,9 @@ func (w *composed) open(ctx context.Context, c *config.Worker, log *slog.Logger)
 		return fmt.Errorf("cache_dir: %w", err)
 	}
 	w.closes = append(w.closes, func() error { trees.Close(); return nil })
+	w.held = worker.OpenHeld(filepath.Join(c.CacheDir, "toolchains.json"), store.Has, log)
 	w.server = worker.New(worker.Config{
-		Blobs: store,
+		Blobs: store, Held: w.held,
 		Execute: execute.New(execute.Config{
 			Layout: trees, Sandbox: box, Limits: sandbox.DefaultLimits(), Worker: c.PublicAddr.HostPort(),
 			ISA: action.ISA(runtime.GOARCH), Foreign: foreign, Now: time.Now,
@@ -182,7 +184,7 @@ func (w *composed) gate(c *config.Worker, instances worker.Instances, log *slog.
 	if c.SchedulerURL == "" {
 		return direct
 	}
-	w.registration = registration(c, w.pin, w.slots, func() int { return w.server.Load().Running }, log)
+	w.registration = registration(c, w.pin, w.slots, w.held.Affinities, func() int { return w.server.Load().Running }, log)
 	return &leased{w.registration.Verifier(), direct}
 }
 

@@ -96,6 +96,9 @@ func (s *Store) Realm(name string) (*Realm, error) {
 	return r, err
 }
 
+// Has reports whether the blob is on the disk, for whatever realm, without a look at the content.
+func (s *Store) Has(d digest.Digest) bool { return s.tier.Blobs().Has(d) }
+
 // MaxBlob is the largest blob that is taken, in bytes.
 func (s *Store) MaxBlob() int64 { return s.limit / 2 }
 

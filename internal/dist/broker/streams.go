@@ -43,7 +43,7 @@ func (b *Broker) Serve(stream grpc.BidiStreamingServer[distpb.FromWorker, distpb
 		b.log.Warn("a worker is not taken", "address", w.Addr, "error", err)
 		return status.Error(codes.FailedPrecondition, err.Error())
 	}
-	b.log.Info("a worker is here", "address", w.Addr, "cpus", w.CPUs)
+	b.log.Info("a worker is here", "address", w.Addr, "cpus", w.CPUs, "toolchains", len(w.Toolchains))
 	err = p.converse(stream.Context(), stream.Send, func() {
 		defer func() { _ = recovered(recover(), nil, b.log, "Serve") }()
 		b.hearWorker(id, stream)

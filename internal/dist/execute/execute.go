@@ -70,6 +70,9 @@ type Job struct {
 	pinned  []digest.Digest
 }
 
+// Largest returns the largest file of the job's inputs.
+func (j *Job) Largest() digest.Digest { return j.tree.Largest() }
+
 // ErrTimeout is wrapped by the error for a command that took longer than its action lets it.
 var ErrTimeout = errors.New("timeout of the action")
 

@@ -41,6 +41,9 @@ type Tree struct{ root *folder }
 // Nodes returns the number of files, links and directories in the tree.
 func (t *Tree) Nodes() int { return t.root.nodes }
 
+// Largest returns the largest file of the tree, the digest of nothing where there is none.
+func (t *Tree) Largest() digest.Digest { return t.root.largest }
+
 // folder is a directory with all below it. It is never changed: equal directories of
 // all trees share one.
 type folder struct {
@@ -50,6 +53,8 @@ type folder struct {
 	subs  []sub
 	nodes int // below it
 	depth int // of what is below it
+
+	largest digest.Digest // of the files below it
 }
 
 type file struct {
@@ -176,6 +181,7 @@ func (r *reader) read(d digest.Digest, depth int) (*folder, error) {
 			continue
 		}
 		f.subs[i].folder = below
+		f.largest = larger(f.largest, below.largest)
 		f.depth = max(f.depth, below.depth+1)
 		if f.nodes += below.nodes; f.nodes > maxNodes {
 			return nil, invalid("more than %d nodes", maxNodes)
@@ -190,7 +196,7 @@ func (r *reader) read(d digest.Digest, depth int) (*folder, error) {
 // decode checks what a directory says of itself. The folders of subs have no more than
 // their names yet.
 func decode(d digest.Digest, msg *repb.Directory) (*folder, error) {
-	f := &folder{name: d}
+	f := &folder{name: d, largest: digest.Empty()}
 	taken := map[string]bool{}
 	for _, n := range msg.Files {
 		content, err := digestOf(n.Digest)
@@ -201,6 +207,7 @@ func decode(d digest.Digest, msg *repb.Directory) (*folder, error) {
 			return nil, err
 		}
 		f.files = append(f.files, file{n.Name, content, n.IsExecutable})
+		f.largest = larger(f.largest, content)
 	}
 	for _, n := range msg.Symlinks {
 		if err := claim(taken, n.Name); err != nil {
@@ -225,6 +232,13 @@ func decode(d digest.Digest, msg *repb.Directory) (*folder, error) {
 		return nil, invalid("more than %d nodes", maxNodes)
 	}
 	return f, nil
+}
+
+func larger(a, b digest.Digest) digest.Digest {
+	if b.Size > a.Size {
+		return b
+	}
+	return a
 }
 
 // claim checks a name, and that no other node of the directory has it.

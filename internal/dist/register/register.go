@@ -31,6 +31,9 @@ type Config struct {
 	// Leases are verified by whoever admits jobs, and their use is reported. false: the worker
 	// is another's, which knows no leases.
 	Leases bool
+	// Toolchains returns the affinities of jobs whose toolchains the worker has, the latest last.
+	// nil: those of the leases that were used lately.
+	Toolchains func() []string
 	// Unleased returns how many jobs run without a lease. It may be nil.
 	Unleased func() int
 	Log      *slog.Logger
@@ -61,6 +64,9 @@ func New(c Config) *Registration {
 	r := &Registration{config: c}
 	r.config.Log = c.Log.With("target", "cachepot::worker")
 	r.verifier = lease.NewVerifier(c.Address, r.report)
+	if c.Toolchains == nil {
+		r.config.Toolchains = r.verifier.Affinities
+	}
 	return r
 }
 
@@ -158,7 +164,7 @@ func (r *Registration) attach(queue chan *distpb.FromWorker, end context.CancelC
 func (r *Registration) hello() *distpb.FromWorker {
 	return &distpb.FromWorker{Message: &distpb.FromWorker_Register{Register: &distpb.Register{
 		PublicAddr: r.config.Address, Cpus: uint32(r.config.CPUs), KeyPin: r.config.Pin, Reports: r.config.Leases,
-		Toolchains: r.verifier.Affinities(), Running: r.verifier.Running(),
+		Toolchains: r.config.Toolchains(), Running: r.verifier.Running(),
 	}}}
 }
 

@@ -72,6 +72,7 @@ func (e *execution) Execute(req *repb.ExecuteRequest, stream repb.Execution_Exec
 		return err
 	}
 	ran = true
+	s.config.Held.note(permit.Affinity, job.Largest())
 	s.jobs.start(op, job, s.run)
 	return s.follow(op, stream)
 }

@@ -33,6 +33,8 @@ type Permit struct {
 	// Leased: the job was promised a slot. It goes before others, and is ended soon
 	// after nobody waits for it any more.
 	Leased bool
+	// Affinity is what the job has in common with others that is large; "" where it is not known.
+	Affinity string
 	// Done is called when the call has ended; nil where nobody wants to know. ran: there is a
 	// job for it, or a result; else it may be tried again.
 	Done func(ran bool)

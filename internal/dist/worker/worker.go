@@ -41,6 +41,7 @@ type Config struct {
 	TLS     *tls.Config // nil: in the clear
 	Slots   int         // jobs at the same time
 	Queue   int         // jobs that wait at most, leased and direct ones each
+	Held    *Held       // is told of what leased jobs need; may be nil
 	Log     *slog.Logger
 	Now     func() time.Time
 }
