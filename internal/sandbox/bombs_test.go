@@ -18,7 +18,7 @@ import (
 // small are limits that bombs meet soon.
 func small() sandbox.Limits {
 	l := sandbox.DefaultLimits()
-	l.Wall, l.CPU, l.FileSize, l.Files, l.Messages = 20*time.Second, 1, 8<<20, 64, 1<<20
+	l.Wall, l.CPU, l.FileSize, l.Files, l.Messages = time.Minute, 1, 8<<20, 64, 1<<20
 	l.Temp, l.Inodes, l.Memory, l.Processes = 16<<20, 200, 64<<20, 40
 	return l
 }

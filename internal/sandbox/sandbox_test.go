@@ -290,7 +290,7 @@ func TestRefusals(t *testing.T) {
 		{func(c *sandbox.Config) { c.Slots = 1000 }, "1000 jobs at once", false},
 		{func(c *sandbox.Config) { c.Dir = filepath.Join(closed, "dir") }, "not everybody can pass through " + closed, true},
 		{func(c *sandbox.Config) { c.Root, c.Demand = false, sandbox.Isolated }, "takes root", false},
-		{func(c *sandbox.Config) { c.Root = false }, "root to the kernel", true},
+		{func(c *sandbox.Config) { c.Root, c.Demand = false, 0 }, "root to the kernel", true},
 	} {
 		if c.asRoot && os.Getuid() != 0 {
 			continue
