@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -208,12 +209,21 @@ func removeGroups(all []groups) error {
 	var errs []error
 	for _, g := range all {
 		for _, dir := range g.Dirs {
-			if err := unix.Rmdir(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			if err := removeGroup(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				errs = append(errs, fmt.Errorf("remove control group: %w", err))
 			}
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// removeGroup waits a while for processes that are killed and not gone.
+func removeGroup(dir string) error {
+	for end := time.Now().Add(2 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		if err := unix.Rmdir(dir); !errors.Is(err, unix.EBUSY) || time.Now().After(end) {
+			return err
+		}
+	}
 }
 
 // joined are the groups of a slot as its keeper has them.
