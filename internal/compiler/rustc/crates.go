@@ -42,17 +42,18 @@ type crateDir struct {
 }
 
 // crateInputs claims what the search for crates looks at in a run that loads no
-// code of the build. own is the assembly of the call's own sources.
-func (l *Language) crateInputs(call *compiler.Call, c *command, own assembly, watched bool, set *action.PathSet) error {
+// code of the build, and returns the libraries that it finds. own is the assembly of the
+// call's own sources.
+func (l *Language) crateInputs(call *compiler.Call, c *command, own assembly, watched bool, set *action.PathSet) ([]string, error) {
 	w := &walker{l: l, visited: map[Dep]bool{}, asm: &own}
 	if err := w.walk(call, c); err != nil {
-		return err
+		return nil, err
 	}
 	set.Listings = append(set.Listings, w.listings...)
 	if own.includes() && !watched {
-		return errAssembly()
+		return nil, errAssembly()
 	}
-	return nil
+	return w.files, nil
 }
 
 // crates follows the search for crates of a watched run.

@@ -45,7 +45,7 @@ func (l *Language) Inputs(call *compiler.Call, inv *compiler.Invocation, seen *c
 func (l *Language) ruledInputs(call *compiler.Call, inv *compiler.Invocation, deps *depInfo, seen *compiler.Observed) (*action.PathSet, error) {
 	d := inv.Detail.(*detail)
 	c := d.cmd
-	set := &action.PathSet{Paths: append(slices.Clone(inv.Known), stdSources), EnvNames: deps.env, Leading: leading(c.dir, deps)}
+	set := &action.PathSet{Paths: append(slices.Clone(inv.Known), stdSources), EnvNames: deps.env}
 	if _, err := os.Lstat(stdSources); err == nil {
 		return nil, compiler.NotCacheable("sources at %s", stdSources)
 	}
@@ -63,9 +63,11 @@ func (l *Language) ruledInputs(call *compiler.Call, inv *compiler.Invocation, de
 	if err != nil {
 		return nil, err
 	}
-	if err := l.crateInputs(call, c, own, len(seen.Looks) > 0, set); err != nil {
+	libraries, err := l.crateInputs(call, c, own, len(seen.Looks) > 0, set)
+	if err != nil {
 		return nil, err
 	}
+	set.Leading = leading(c.dir, deps, libraries)
 	if err := l.loaderInputs(call, set); err != nil {
 		return nil, err
 	}

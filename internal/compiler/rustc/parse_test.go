@@ -210,16 +210,31 @@ func TestPlaces(t *testing.T) {
 func TestLeading(t *testing.T) {
 	dir := t.TempDir()
 	for text, want := range map[string]bool{
-		"include!(concat!(env!(\"OUT_DIR\"), \"/x.rs\"));":                                     true,
-		"const B: &[u8] = include_bytes![ ::core::concat!( std::env!{\"OUT_DIR\"} , \"/x\")];": true,
-		"const D: &str = env!(\"OUT_DIR\");":                                                   false,
-		"include!(concat!(env!(\"OUT_DIR\"), \"/x.rs\")); const D: &str = env!(\"OUT_DIR\");":  false,
-		"const N: usize = concat!(env!(\"OUT_DIR\"), \"/x.rs\").len();":                        false,
+		"include!(concat!(env!(\"OUT_DIR\"), \"/x.rs\"));":                                                                                       true,
+		"const B: &[u8] = include_bytes![ ::core::concat!( std::env!{\"OUT_DIR\"} , \"/x\")];":                                                   true,
+		"const D: &str = env!(\"OUT_DIR\");":                                                                                                     false,
+		"include!(concat!(env!(\"OUT_DIR\"), \"/x.rs\")); const D: &str = env!(\"OUT_DIR\");":                                                    false,
+		"const N: usize = concat!(env!(\"OUT_DIR\"), \"/x.rs\").len();":                                                                          false,
+		"include!(concat!(env!(\"OUT_DIR\"), \"/x.rs\")); const N: usize = env!(concat!(\"OUT_\", \"DIR\")).len();":                              false,
+		"include!(concat!(env!(\"OUT_DIR\"), \"/x.rs\")); use core::env as e; const N: usize = e!(concat!(\"OUT_\", \"DIR\")).len();":            false,
+		"include!(concat!(env!(\"OUT_DIR\"), \"/x.rs\")); macro_rules! m { ($e:ident, $v:expr) => { $e!($v) } } const N: &str = m!(env, \"X\");": false,
+		"include!(concat!(env!(\"OUT_DIR\"), \"/x.rs\")); macro_rules! concat { ($a:expr, $b:expr) => { $b } }":                                  false,
+		"include!(concat!(env!(\"OUT_DIR\"), \"/x.rs\")); // env!(OUT_DIR) \"OUT_DIR\"\nuse std::env; fn g() { env::var(env!(\"X\")); }":         true,
 		"fn f() {}": false,
 	} {
 		project{"x.rs": text}.write(t, dir)
 		if got := leadsOnly(dir, []string{"x.rs"}); got != want {
 			t.Errorf("%s: %v", text, got)
+		}
+	}
+}
+
+func TestWordOfMacros(t *testing.T) {
+	for text, want := range map[string]bool{
+		"\x07OUT_DIR\xc1": true, "OUT_DIR": true, "x\x00 see OUT_DIR\xc1": false, "\x09\"OUT_DIR\"\xc1": false, "\nOUT_DIR\n": false, "\x06OUT_DI\xc1": false,
+	} {
+		if hasWord([]byte(text), "OUT_DIR") != want {
+			t.Errorf("%q: not %t", text, want)
 		}
 	}
 }

@@ -1,9 +1,6 @@
 package rustc
 
 import (
-	"os"
-	"regexp"
-	"slices"
 	"strings"
 
 	"github.com/cachepot/cachepot/internal/compiler"
@@ -123,33 +120,6 @@ func pathIn(name, value string) int {
 		}
 	}
 	return -1
-}
-
-// leadsOnly reports whether the sources use OUT_DIR for nothing but the names of files
-// that they include.
-func leadsOnly(dir string, files []string) bool {
-	includes := regexp.MustCompile(`\binclude(?:_str|_bytes)?!\s*[(\[{]\s*(?:(?:::)?(?:core|std)::)?concat!\s*[(\[{]\s*(?:(?:::)?(?:core|std)::)?env!\s*[(\[{]\s*"OUT_DIR"`)
-	found := false
-	for _, f := range files {
-		text, err := os.ReadFile(under(dir, f))
-		if err != nil {
-			return false
-		}
-		n := strings.Count(string(text), "OUT_DIR")
-		if n != len(includes.FindAllIndex(text, -1)) {
-			return false
-		}
-		found = found || n > 0
-	}
-	return found
-}
-
-// leading returns those of the variables that only lead to files.
-func leading(dir string, deps *depInfo) []string {
-	if slices.Contains(deps.env, "OUT_DIR") && leadsOnly(dir, deps.files) {
-		return []string{"OUT_DIR"}
-	}
-	return nil
 }
 
 // depText moves the words of a dependency list, which no line is broken in.

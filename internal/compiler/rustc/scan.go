@@ -71,5 +71,5 @@ func (s *scan) link(args []token) {
 }
 
 func is(toks []token, i int, punct string) bool {
-	return i < len(toks) && toks[i].kind == tokPunct && toks[i].text == punct
+	return i >= 0 && i < len(toks) && toks[i].kind == tokPunct && toks[i].text == punct
 }

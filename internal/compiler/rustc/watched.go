@@ -64,7 +64,7 @@ func (l *Language) crateSearch(call *compiler.Call, inv *compiler.Invocation, de
 	}
 	names := append(slices.Clone(d.named), deps.env...)
 	slices.Sort(names)
-	set := &action.PathSet{Paths: slices.Clone(inv.Known), EnvNames: slices.Compact(names), Listings: found.listings, Leading: leading(c.dir, deps), Asked: deps.env}
+	set := &action.PathSet{Paths: slices.Clone(inv.Known), EnvNames: slices.Compact(names), Listings: found.listings, Leading: leading(c.dir, deps, found.files), Asked: deps.env}
 	for _, s := range c.dirs { // crates in them are opened by their resolved names
 		set.Paths = append(set.Paths, under(c.dir, s.dir))
 	}
