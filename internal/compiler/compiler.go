@@ -220,6 +220,8 @@ type Places struct {
 	// that code sees them, and Env has those that are set. Inputs names those that it asks
 	// for by name.
 	Whose []string
+	// Wraps: lines of messages end where the command says, which depends on how long names are.
+	Wraps bool
 	// Maps are the ways to have the compiler write other names for directories; their
 	// arguments go into Args at MapsAt.
 	Maps   []Map

@@ -219,6 +219,11 @@ func (c *Claims) PathSet() (*action.PathSet, error) {
 			return nil, compiler.NotCacheable("output is an input")
 		}
 	}
+	if len(c.computed) > 0 { // by which of the names is not known, full ones among them
+		for p := range c.files {
+			c.precompiled(p)
+		}
+	}
 	for p := range c.paths {
 		set.Paths = append(set.Paths, p)
 	}
@@ -246,14 +251,39 @@ func (c *Claims) PathSet() (*action.PathSet, error) {
 		if s.Once {
 			set.Alone = append(set.Alone, p)
 		}
-		set.SpeaksOfFile = set.SpeaksOfFile || s.File && !ofLibrary(p)
 	}
-	for _, d := range c.cmd.Defines {
-		set.SpeaksOfFile = set.SpeaksOfFile || fileMacros([]byte(d))
-	}
+	set.SpeaksOfFile = c.speaksOfFile()
 	set.Found = append(set.Found, c.opened...)
 	set.Renamed = c.renamed
 	return set, nil
+}
+
+// speaksOfFile reports whether a source may ask for the name of a file. Pieces of such
+// names count where the project has them: the system's headers have some of all kinds.
+func (c *Claims) speaksOfFile() bool {
+	parts, paste := map[string]bool{}, false
+	for p, s := range c.files {
+		if s.File && !ofLibrary(p) {
+			return true
+		}
+		paste = paste || s.Paste
+		if !strings.HasPrefix(path.Clean(p), "/usr/") {
+			for _, piece := range s.Pieces {
+				parts[piece] = true
+			}
+		}
+	}
+	for _, d := range c.cmd.Defines {
+		if fileMacros([]byte(d)) {
+			return true
+		}
+		s := ScanText([]byte(d))
+		paste = paste || s.Paste
+		for _, piece := range s.Pieces {
+			parts[piece] = true
+		}
+	}
+	return paste && joinsFile(parts)
 }
 
 // ofLibrary reports whether p is a header of the C or C++ library: in their

@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// pieces returns the identifiers of text, each once, that are part of a macro of
-// time's name and not all of it: what "##" could join to one.
+// pieces returns the identifiers of text, each once, that are part of the name of a macro
+// of time or of files and not all of it: what "##" could join to one.
 func pieces(text []byte) []string {
 	var out []string
 	for i := 0; i < len(text); {
@@ -26,15 +26,32 @@ func pieces(text []byte) []string {
 }
 
 func isPiece(word []byte) bool {
-	if len(word) > len("__TIMESTAMP__") || bytes.IndexByte([]byte("_ADEIMPST"), word[0]) < 0 {
+	// Of a builtin's name the words in lower case are no pieces, but for its end: they are everywhere.
+	if len(word) > len("__builtin_FILE") || bytes.IndexByte([]byte("_ABDEFILMPST"), word[0]) < 0 && !bytes.HasSuffix(word, []byte("_FILE")) {
 		return false
 	}
 	for name := range timeBits() {
-		if len(word) < len(name) && bytes.Contains([]byte(name), word) {
+		if isPart(word, name) {
 			return true
 		}
 	}
-	return false
+	return len(word) > 1 && slices.ContainsFunc(fileNames(), func(name string) bool { return isPart(word, name) })
+}
+
+func isPart(word []byte, name string) bool {
+	return len(word) < len(name) && bytes.Contains([]byte(name), word)
+}
+
+// fileNames are what yields the name of a file as it was called.
+func fileNames() []string { return []string{"__FILE__", "__BASE_FILE__", "__builtin_FILE"} }
+
+// maxFilePieces is how many pieces joinsFile allows: "_", as which many a project
+// translates its texts, and the "FILE" of stdio.h would do, five of them.
+const maxFilePieces = 3
+
+// joinsFile reports whether some of parts make something that yields the name of a file.
+func joinsFile(parts map[string]bool) bool {
+	return slices.ContainsFunc(fileNames(), func(name string) bool { return joins(name, parts, maxLetters, maxFilePieces) })
 }
 
 // maxLetters is how many pieces of one letter joinable allows. More would be found
@@ -45,23 +62,27 @@ const maxLetters = 1
 // of a macro of time that is none of fixed.
 func joinable(parts map[string]bool, fixed Time) bool {
 	for name, bit := range timeBits() {
-		if fixed&bit == 0 && joins(name, parts, maxLetters) {
+		if fixed&bit == 0 && joins(name, parts, maxLetters, len(name)) {
 			return true
 		}
 	}
 	return false
 }
 
-func joins(rest string, parts map[string]bool, letters int) bool {
+// joins reports whether at most so many pieces make rest, of which so many are letters.
+func joins(rest string, parts map[string]bool, letters, pieces int) bool {
 	if rest == "" {
 		return true
+	}
+	if pieces == 0 {
+		return false
 	}
 	for end := 1; end <= len(rest); end++ {
 		left := letters
 		if end == 1 && rest[0] != '_' {
 			left--
 		}
-		if left >= 0 && parts[rest[:end]] && joins(rest[end:], parts, left) {
+		if left >= 0 && parts[rest[:end]] && joins(rest[end:], parts, left, pieces-1) {
 			return true
 		}
 	}

@@ -58,6 +58,7 @@ func (c *Command) places(call *compiler.Call, inv *compiler.Invocation, pathAt [
 	p := &compiler.Places{
 		PathAt:  pathAt,
 		Spelled: slices.Concat([]string{c.Source}, c.User, c.Quote, c.System, c.After, c.Forced), Located: c.located(inv.Args),
+		Wraps: slices.ContainsFunc(inv.Args, func(a string) bool { return strings.HasPrefix(a, "-fmessage-length=") && a != "-fmessage-length=0" }),
 	}
 	for _, o := range inv.Outputs {
 		if path.IsAbs(o.Path) || strings.HasPrefix(o.Path, "../") {

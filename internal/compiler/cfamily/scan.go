@@ -29,8 +29,8 @@ type Scan struct {
 	Once bool
 	// File: the text speaks of the name that it is compiled under.
 	File bool
-	// Pieces are identifiers that "##" could join to a macro of time; Paste tells
-	// that the text uses it.
+	// Pieces are identifiers that "##" could join to a macro of time or of files; Paste
+	// tells that the text uses it.
 	Pieces []string
 	Paste  bool
 }
@@ -76,9 +76,10 @@ func ScanText(text []byte) *Scan {
 }
 
 // fileMacros reports whether text has what yields the name of a file as it was
-// called, or half of such a name that ## could join.
+// called, or half of such a name that ## could join, or what an assertion of the
+// library's hands that name to, and may make a macro of.
 func fileMacros(text []byte) bool {
-	for _, name := range []string{"FILE__", "BASE_FILE__", "__BASE_FILE", "__builtin_FILE", "source_location", "builtin_source_location"} {
+	for _, name := range []string{"FILE__", "BASE_FILE__", "__BASE_FILE", "__builtin_FILE", "source_location", "builtin_source_location", "__assert_fail", "__glibcxx_assert_fail"} {
 		if hasToken(text, name) {
 			return true
 		}
