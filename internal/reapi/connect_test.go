@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/connectivity"
 )
 
 // TestConnect: both connections are made before there is a call, and again when they break,
@@ -39,6 +40,14 @@ func TestConnect(t *testing.T) {
 			case conns[i] = <-came:
 			case <-time.After(20 * time.Second):
 				t.Fatalf("%s %d connections were made, want 2", when, i)
+			}
+		}
+		// One that breaks before it stands is tried again soon, whoever wants it.
+		for _, conn := range []*grpc.ClientConn{c.calls, c.bulk} {
+			for end := time.Now().Add(20 * time.Second); conn.GetState() != connectivity.Ready; time.Sleep(time.Millisecond) {
+				if time.Now().After(end) {
+					t.Fatalf("%s a connection is %v", when, conn.GetState())
+				}
 			}
 		}
 		return conns
