@@ -202,15 +202,34 @@ func (s *Server) find(ctx context.Context, name string) (*operation, error) {
 	return op, nil
 }
 
-// follow tells of each stage of an operation, and of its end.
+// brief is how long a stage lasts at least that is told of: short jobs have one message less.
+const brief = 50 * time.Millisecond
+
+// soon waits a little for the end of a job that runs.
+func soon(ctx context.Context, op *operation, change <-chan struct{}) {
+	t := time.NewTimer(brief)
+	defer t.Stop()
+	select {
+	case <-change:
+	case <-op.cancelled:
+	case <-ctx.Done():
+	case <-t.C:
+	}
+}
+
+// follow tells of the stages of an operation that last, and of its end.
 func (s *Server) follow(op *operation, stream interface {
 	Context() context.Context
 	Send(*longrunning.Operation) error
 }) error {
 	s.jobs.attach(op)
 	defer s.jobs.detach(op)
-	for {
+	for told := false; ; told = true {
 		stage, change := op.job.now()
+		if told && stage == repb.ExecutionStage_EXECUTING {
+			soon(stream.Context(), op, change)
+			stage, change = op.job.now()
+		}
 		m, err := s.describe(stream.Context(), op, stage)
 		if err != nil {
 			return err
