@@ -39,6 +39,9 @@ type PathSet struct {
 	// Macros are paths of code of the build that the compiler loaded and ran. Not for
 	// storing.
 	Macros []string
+	// Climbing are paths, of those above, that were looked at because of where the call
+	// stands: in each directory on the way up. Not for storing.
+	Climbing []string
 	// EnvNames are variables that were looked at by name, set or not (env! and
 	// option_env! of Rust). Their values of the moment enter the action.
 	EnvNames []string
@@ -135,6 +138,75 @@ func sortUnique(s []string) []string {
 		}
 	}
 	return out
+}
+
+// Places gives directories names that are the same for everybody, as a roots.Map does.
+type Places interface {
+	Fixed(path string) string
+	Real(path string) string
+	// Above reports whether a directory holds one of those that have such names.
+	Above(dir string) bool
+	// Holders returns a name that stands for each of the directories that Above is true of,
+	// and these.
+	Holders() (name string, dirs []string)
+}
+
+// Shared returns the set by the names that are the same for everybody. What was looked for
+// in a directory that holds one with such a name stands for looks at all of these: whoever
+// looks there again may have climbed up from a place that lies deeper.
+func (p *PathSet) Shared(places Places) *PathSet {
+	holders, _ := places.Holders()
+	out := *p
+	out.Paths = nil
+	for _, given := range p.Paths {
+		clean := path.Clean(given)
+		switch dir := path.Dir(clean); {
+		case places.Above(clean):
+			continue // programs look at it on their way; it is there because what it holds is
+		case dir != "/" && places.Above(dir) && places.Fixed(clean) == clean:
+			out.Paths = append(out.Paths, holders+"/"+path.Base(clean))
+			if slices.Contains(p.Climbing, given) {
+				continue
+			}
+		}
+		out.Paths = append(out.Paths, given)
+	}
+	shared := out.Mapped(places.Fixed)
+	shared.Paths = sortUnique(shared.Paths)
+	return shared
+}
+
+// Here undoes Shared, by where the directories lie here.
+func (p *PathSet) Here(places Places) *PathSet {
+	holders, dirs := places.Holders()
+	out := p.Mapped(places.Real)
+	var climbing []string
+	out.Paths = slices.DeleteFunc(out.Paths, func(given string) bool {
+		name, ok := strings.CutPrefix(given, holders+"/")
+		for _, d := range dirs {
+			if ok {
+				climbing = append(climbing, d+"/"+name)
+			}
+		}
+		return ok
+	})
+	for _, given := range climbing {
+		if !slices.Contains(out.Paths, given) { // else the call was not climbing when it looked there
+			out.Climbing = append(out.Climbing, given)
+		}
+	}
+	out.Paths = append(out.Paths, climbing...)
+	out.Normalize()
+	return out
+}
+
+// LooksUp reports whether Shared has paths that stand for others.
+func (p *PathSet) LooksUp(places Places) bool {
+	return slices.ContainsFunc(p.Paths, func(given string) bool {
+		clean := path.Clean(given)
+		dir := path.Dir(clean)
+		return dir != "/" && places.Above(dir) && !places.Above(clean) && places.Fixed(clean) == clean
+	})
 }
 
 // Mapped returns the set with each path and directory replaced by what place makes

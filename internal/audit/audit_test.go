@@ -134,7 +134,7 @@ func forge(t *testing.T, a *Auditor, key digest.Digest, change func(*action.Path
 	}
 	here := s.paths
 	if s.places != nil {
-		here = s.paths.Mapped(s.places.Real)
+		here = s.paths.Here(s.places)
 	}
 	snap, err := a.view.Evaluate(here)
 	if err != nil {

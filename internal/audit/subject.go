@@ -51,7 +51,7 @@ func (s *subject) settle() {
 		list = append(list, roots.Root{Real: r.Real, Fixed: r.Place})
 	}
 	if m := roots.NewMap(list); m != nil {
-		s.here, s.hereFor, s.places = moved(s.recipe, m), s.paths.Mapped(m.Real), m
+		s.here, s.hereFor, s.places = moved(s.recipe, m), s.paths.Here(m), m
 	}
 }
 

@@ -1,7 +1,6 @@
 package coordinator
 
 import (
-	"path"
 	"slices"
 
 	"github.com/cachepot/cachepot/internal/action"
@@ -154,18 +153,15 @@ func (f *face) realPaths(ps *action.PathSet) *action.PathSet {
 	if f.places == nil {
 		return ps
 	}
-	return ps.Mapped(f.places.Real)
+	return ps.Here(f.places)
 }
 
-// storedPaths undoes realPaths. A directory above a root, which programs look at on their
-// way, is there because the root is, and elsewhere another.
+// storedPaths undoes realPaths.
 func (f *face) storedPaths(ps *action.PathSet) *action.PathSet {
 	if f.places == nil {
 		return ps
 	}
-	out := *ps
-	out.Paths = slices.DeleteFunc(slices.Clone(ps.Paths), func(p string) bool { return f.places.Above(path.Clean(p)) })
-	return out.Mapped(f.places.Fixed)
+	return ps.Shared(f.places)
 }
 
 // actions returns the action of the call over the inputs in snap, in its two

@@ -10,6 +10,7 @@ import (
 	"github.com/cachepot/cachepot/internal/compiler"
 	"github.com/cachepot/cachepot/internal/filestate"
 	"github.com/cachepot/cachepot/internal/result"
+	"github.com/cachepot/cachepot/internal/roots"
 	"github.com/cachepot/cachepot/internal/stats"
 	"github.com/cachepot/cachepot/internal/wire"
 )
@@ -56,6 +57,12 @@ func (f *face) betrayed(x *wire.Exited, paths *action.PathSet, snap *filestate.S
 	if slices.ContainsFunc(paths.Found, func(p string) bool { return f.places.Leaves(f.j.at(p)) }) || slices.ContainsFunc(snap.Links(), f.linkLeaves) {
 		return nil, leadsOut, nil
 	}
+	if f.climbs(paths, snap) {
+		return nil, "a file above the project is read", nil
+	}
+	if slices.ContainsFunc(paths.Found, func(p string) bool { return f.j.mapsTouch(f.places, f.j.at(p)) }) {
+		return nil, beside, nil
+	}
 	if paths.SpeaksOfFile && slices.ContainsFunc(f.j.places.Spelled, f.showsInMacros) {
 		return nil, "a source asks for its own name, which holds the project's directory", nil
 	}
@@ -71,13 +78,12 @@ func (f *face) betrayed(x *wire.Exited, paths *action.PathSet, snap *filestate.S
 			return nil, "a source asks for a variable that names the project's directory", nil
 		}
 	}
+	if why, err := f.inputsName(snap); why != "" || err != nil {
+		return nil, why, err
+	}
 	for _, text := range [][]byte{x.Stdout, x.Stderr} {
-		fixed := f.places.FixedText(text)
-		switch {
-		case f.places.Names(fixed) != "":
-			return nil, "messages name the project's directory", nil
-		case !bytes.Equal(fixed, text) && f.j.msg.Columns > 0:
-			return nil, "messages name the project's directory, and are wrapped for a terminal", nil
+		if why := f.messageNames(text); why != "" {
+			return nil, why, nil
 		}
 	}
 	texts = make(map[int][]byte)
@@ -92,6 +98,24 @@ func (f *face) betrayed(x *wire.Exited, paths *action.PathSet, snap *filestate.S
 	}
 	return texts, "", nil
 }
+
+// messageNames returns why a message cannot be told elsewhere, "" where it can.
+func (f *face) messageNames(text []byte) string {
+	fixed := f.places.FixedText(text)
+	switch {
+	case bytes.Contains(text, []byte(roots.Base)):
+		return standIn
+	case f.places.Names(fixed) != "":
+		return "messages name the project's directory"
+	case !bytes.Equal(fixed, text) && (f.j.msg.Columns > 0 || f.j.places.Wraps):
+		return "messages name the project's directory, and are wrapped"
+	}
+	return ""
+}
+
+// standIn is why a call is located in whose texts the places of roots stand already:
+// where they are read again they would be taken for ours.
+const standIn = "a text names a place that stands for directories"
 
 // move returns an output that is text with fixed places in it, nil where it names none,
 // and says how real ones show in it or in any other.
@@ -113,6 +137,8 @@ func (f *face) move(t *taken) (text []byte, why string, err error) {
 	}
 	fixed, ok := t.Text(text, f.places.FixedText)
 	switch {
+	case bytes.Contains(text, []byte(roots.Base)):
+		return nil, standIn, nil
 	case !ok:
 		return nil, "a list of dependencies is laid out in an unknown way", nil
 	case f.places.Names(fixed) != "":
@@ -129,11 +155,24 @@ func (f *face) linkLeaves(link [2]string) bool {
 	return !path.IsAbs(link[1]) && f.places.Leaves(path.Dir(link[0])+"/"+link[1])
 }
 
+// climbs reports whether something was found above a root by climbing up from it: from its
+// fixed place that is not reached.
+func (f *face) climbs(paths *action.PathSet, snap *filestate.Snapshot) bool {
+	above := func(p string) bool { return slices.Contains(paths.Climbing, p) && !f.places.Within(p) }
+	return slices.ContainsFunc(snap.Files(), func(file filestate.File) bool { return above(file.Path) }) ||
+		slices.ContainsFunc(snap.Links(), func(link [2]string) bool { return above(link[0]) })
+}
+
 // speech finds out whether a text speaks of something: it returns what, or "".
 type speech interface{ Names(text []byte) string }
 
 // names reports whether content speaks of what is looked for, which is no longer than a path.
 func names(m speech, content io.Reader) (bool, error) {
+	return finds(content, func(b []byte) bool { return m.Names(b) != "" })
+}
+
+// finds reports whether content has what in tells of, which is no longer than a path.
+func finds(content io.Reader, in func([]byte) bool) (bool, error) {
 	const overlap = 4096 // a path is no longer
 	size := 1 << 20
 	if sized, ok := content.(interface{ Size() int64 }); ok {
@@ -143,7 +182,7 @@ func names(m speech, content io.Reader) (bool, error) {
 	for {
 		n, err := io.ReadFull(content, buf[len(buf):cap(buf)])
 		buf = buf[:len(buf)+n]
-		if m.Names(buf) != "" {
+		if in(buf) {
 			return true, nil
 		}
 		if err == io.EOF || err == io.ErrUnexpectedEOF {

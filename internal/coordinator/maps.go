@@ -61,11 +61,19 @@ func (j *job) mapsBetray(m *roots.Map) string {
 		if slices.ContainsFunc(j.places.Maps, func(kind compiler.Map) bool { return ownAbove(kind, r.Real) }) {
 			return "a map of the command begins above the project"
 		}
-		if slices.ContainsFunc(j.places.Maps, isUsed) && strings.HasPrefix(j.call.Dir, r.Real) && !m.Within(j.call.Dir) {
-			return "a directory beside the project begins with its name"
-		}
+	}
+	if j.mapsTouch(m, j.call.Dir) {
+		return beside
 	}
 	return ""
+}
+
+const beside = "a directory beside the project begins with its name"
+
+// mapsTouch reports whether compilers replace the beginning of p, which lies in no root.
+func (j *job) mapsTouch(m *roots.Map, p string) bool {
+	return slices.ContainsFunc(j.places.Maps, isUsed) && !m.Within(p) &&
+		slices.ContainsFunc(m.Spellings(), func(r roots.Root) bool { return strings.HasPrefix(p, r.Real) })
 }
 
 // ownAbove reports whether the command replaces a part of the path dir.

@@ -207,8 +207,9 @@ func (j *job) store(ctx context.Context, m *made, b *beginning, n *Note) (*resul
 		if e.Bound, err = f.bound(m, texts); err != nil {
 			return nil, nil, err
 		}
-		if f.places.Ambiguous() {
-			// The way there by which the caller spells a root is not the root's.
+		if f.places.Ambiguous() || paths.LooksUp(f.places) {
+			// The way there by which the caller spells a root is not the root's, and not all
+			// directories that others would look in were looked in.
 			paths = f.realPaths(f.storedPaths(paths))
 			if snap, err = j.inputs(paths, b); err != nil {
 				return nil, nil, err

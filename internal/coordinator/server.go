@@ -78,6 +78,7 @@ type Server struct {
 	journal   *journal
 	witnesses witness.Ledger
 	trials    trials
+	silent    silent
 
 	drain    chan struct{} // closed when no further callers are to be served
 	drained  sync.Once

@@ -3,6 +3,7 @@ package roots
 import (
 	"bytes"
 	"path"
+	"slices"
 	"sort"
 	"strings"
 )
@@ -137,6 +138,19 @@ func (m *Map) Above(dir string) bool {
 	return false
 }
 
+// Holders returns the directories above roots, other than "/", which is the same for all,
+// and a name that stands for each of them.
+func (m *Map) Holders() (name string, dirs []string) {
+	for i := range m.roots {
+		for d := path.Dir(m.roots[i].Real); len(d) > 1; d = path.Dir(d) {
+			if !slices.Contains(dirs, d) {
+				dirs = append(dirs, d)
+			}
+		}
+	}
+	return Base + "/above", dirs
+}
+
 // below reports whether p is dir or begins with it and a slash.
 func below(p, dir string) bool {
 	return strings.HasPrefix(p, dir) && (len(p) == len(dir) || p[len(dir)] == '/' || dir == "/")
@@ -221,6 +235,27 @@ func (m *Map) Names(b []byte) string {
 		}
 	}
 	return ""
+}
+
+// Spoken reports whether b, a text, has a root as the beginning of a path. One that is a
+// single name counts behind a quote only: in prose it may be anything.
+func (m *Map) Spoken(b []byte) bool {
+	for i := range m.roots {
+		r := m.roots[i].Real
+		short := strings.Count(r, "/") == 1
+		for at := 0; ; {
+			i := bytes.Index(b[at:], []byte(r))
+			if i < 0 {
+				break
+			}
+			i += at
+			at = i + len(r)
+			if endsName(b, at) && (!short || i > 0 && strings.IndexByte("\"'<(", b[i-1]) >= 0) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // namesShort reports whether b has a path that begins with the root dir, which is one

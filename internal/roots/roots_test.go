@@ -105,6 +105,26 @@ func TestShort(t *testing.T) {
 	}
 }
 
+// TestSpoken: a text speaks of a root where that is the beginning of a path.
+func TestSpoken(t *testing.T) {
+	m := sample(t)
+	for text, spoken := range map[string]bool{
+		"#include \"/home/u/p/x.h\"": true, "see file:///mnt/p": true, "/home/u/p": true, "/home/u/p2/x /home/u/p-1": false, "home_u_p": false, "/home/u": false, "": false,
+	} {
+		if m.Spoken([]byte(text)) != spoken {
+			t.Errorf("Spoken(%q) is not %t", text, spoken)
+		}
+	}
+	m = NewMap([]Root{{"/src", Base + "/src", "."}})
+	for text, spoken := range map[string]bool{
+		"#include \"/src/x.h\"": true, "#include </src/x.h>": true, "'/src'": true, "lies in /src/x.h": false, "\"/srcs\"": false, "\"/usr/src\"": false,
+	} {
+		if m.Spoken([]byte(text)) != spoken {
+			t.Errorf("Spoken(%q) is not %t, for a short root", text, spoken)
+		}
+	}
+}
+
 func TestNoMap(t *testing.T) {
 	for _, real := range []string{"/", "", "rel", "/a b", "/a\\b", "/a$b", "/a#b", "/a\"b", "/a:b", "/ä", "/a=b", "/a,b", "/a'b", "/a%b"} {
 		if NewMap([]Root{{real, Base + "/src", "."}}) != nil {

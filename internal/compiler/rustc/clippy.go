@@ -23,7 +23,7 @@ func clippyInputs(call *compiler.Call, set *action.PathSet) {
 	if real, err := filepath.EvalSymlinks(conf); err == nil {
 		conf = real // clippy resolves links before it climbs
 	}
-	set.Paths = append(set.Paths, upwards(filepath.Clean(conf), "clippy.toml", ".clippy.toml")...)
+	climb(set, filepath.Clean(conf), "clippy.toml", ".clippy.toml")
 }
 
 // cargoLint reports whether name, less the "clippy::" before it, is a lint or a

@@ -62,7 +62,14 @@ func proxyInputs(call *compiler.Call, set *action.PathSet) {
 		home+"/settings.toml", "/etc/rustup/settings.toml", home+"/toolchains",
 		filepath.Join(filepath.Dir(call.Path), "rustup-init"),
 		"/usr/local/ssl/openssl.cnf") // of the TLS library inside rustup
-	set.Paths = append(set.Paths, upwards(call.Dir, "rust-toolchain", "rust-toolchain.toml")...)
+	climb(set, call.Dir, "rust-toolchain", "rust-toolchain.toml")
+}
+
+// climb claims looks for names in dir and in every directory above it.
+func climb(set *action.PathSet, dir string, names ...string) {
+	up := upwards(dir, names...)
+	set.Paths = append(set.Paths, up...)
+	set.Climbing = append(set.Climbing, up...)
 }
 
 // upwards returns the paths of names in dir and in every directory above it.
