@@ -6,7 +6,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -150,20 +152,45 @@ func TestWitness(t *testing.T) {
 	}
 }
 
-// TestTrial: macros are tried by the coordinator itself while nobody calls.
+// lowest returns the lowest priority that a trial of the instance's has at this moment, as a
+// nice value; -21 where none is running.
+func lowest(i *harness.Instance) int {
+	nice := -21
+	found, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+	for _, name := range found {
+		line, _ := os.ReadFile(name)
+		env, _ := os.ReadFile(filepath.Join(filepath.Dir(name), "environ"))
+		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(name)))
+		if err != nil || !strings.Contains(string(line), "verify\x00witness\x00") || !strings.Contains(string(env), "CACHEPOT_DIR="+i.Cache+"\x00") {
+			continue
+		}
+		if n, err := syscall.Getpriority(syscall.PRIO_PROCESS, pid); err == nil {
+			nice = max(nice, 20-n) // as the system call has it
+		}
+	}
+	return nice
+}
+
+// TestTrial: macros are tried by the coordinator itself while nobody calls, and when nobody
+// else wants to run.
 func TestTrial(t *testing.T) {
 	t.Parallel()
 	base := newBase(t)
 	i := newInstance(t)
 	_, all, _ := cargo(t, i, base, one)
+	nice := -21
 	for end := time.Now().Add(90 * time.Second); ; {
+		nice = max(nice, lowest(i))
 		if seen, _ := filepath.Glob(filepath.Join(i.Cache, "wi/*/*")); len(seen) > 0 {
 			break
 		}
 		if time.Now().After(end) {
 			t.Fatal("no macro was tried within 90 s")
 		}
-		time.Sleep(100 * time.Millisecond)
+		time.Sleep(50 * time.Millisecond)
+	}
+	if nice != 19 {
+		t.Errorf("macros are tried with a nice value of %d, want 19", nice)
 	}
 	if hits, misses, _ := cargo(t, i, base, two); misses != 0 || hits != all {
 		t.Errorf("after the trial: %d hits, %d misses; there were %d calls", hits, misses, all)
