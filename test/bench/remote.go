@@ -45,6 +45,11 @@ func remote(ctx context.Context, b *bench) (err error) {
 	if err != nil {
 		return err
 	}
+	more, err := buildWorkloads(ctx, b)
+	if err != nil {
+		return err
+	}
+	loads = append(loads, more...)
 	e, err := startService(b)
 	if err != nil {
 		return err
@@ -186,6 +191,11 @@ func costOf(ctx context.Context, b *bench, in *instance, pid int, w workload) (*
 	}
 	known := func(int) []string { return append([]string{in.wrapper}, w.argv...) }
 	bare := func(int) []string { return w.argv }
+	if w.before != nil {
+		if _, err := output(ctx, w.dir, in.env, append([]string{in.wrapper}, w.before...)...); err != nil {
+			return nil, err
+		}
+	}
 	for round := -1; round < b.rounds; round++ { // the first one is not counted
 		for _, kind := range []struct {
 			argv  func(int) []string
@@ -232,7 +242,7 @@ func turnOf(in *instance, pid int, w workload, number *int, calls int, argv func
 		time.Sleep(5 * time.Millisecond)
 		args := argv(*number)
 		cmd := exec.Command(args[0], args[1:]...)
-		cmd.Dir, cmd.Env = w.dir, in.env
+		cmd.Dir, cmd.Env = w.dir, append(slices.Clone(in.env), w.env...)
 		start := time.Now()
 		if out, err := cmd.CombinedOutput(); err != nil {
 			return 0, 0, 0, fmt.Errorf("%w: %s", err, out)

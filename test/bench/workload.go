@@ -16,6 +16,8 @@ type workload struct {
 	dir     string
 	argv    []string // argv[0] is the compiler, absolute
 	outputs []string // in dir
+	env     []string // besides that of the benchmark
+	before  []string // a call that makes what it reads; nil: none
 	about   string   // what the call reads
 	main    unit     // what is compiled, in dir
 }
