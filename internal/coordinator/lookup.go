@@ -33,6 +33,7 @@ func (j *job) hit(ctx context.Context) bool {
 	})
 	j.s.journal.add(j.note("hit", ""))
 	f.replayed(e)
+	f.remain(e)
 	j.p.answer(restore) // the caller may ask for statistics at once
 	return true
 }

@@ -233,6 +233,7 @@ func (j *job) store(ctx context.Context, m *made, b *beginning, n *Note) (*resul
 	if err != nil {
 		return nil, nil, err
 	}
+	f.remain(e)
 	j.s.Stats.Do(func(c *stats.Counters) {
 		c.CacheWrites++
 		c.CacheWriteDuration += stats.Duration(time.Since(began))
@@ -398,7 +399,13 @@ func (f *face) publish(ctx context.Context, e *result.Result, paths *action.Path
 	if err := storage.Put(ctx, j.s.Tier, storage.Entry, id, enc); err != nil {
 		return err
 	}
-	if e.Bound != nil {
+	switch p := j.s.lone.among(snap); {
+	case f.places == nil:
+	case p != "":
+		j.stay(follows, n)
+		n.Reason += ": " + p
+		j.s.lone.add(e.Outputs)
+	case e.Bound != nil:
 		j.wait(ctx, id, e.Bound, n)
 	}
 	j.s.remember(ctx, n.Subject, e.Recipe)

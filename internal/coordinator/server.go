@@ -79,6 +79,7 @@ type Server struct {
 	witnesses witness.Ledger
 	trials    trials
 	silent    silent
+	lone      lone
 
 	drain    chan struct{} // closed when no further callers are to be served
 	drained  sync.Once
