@@ -42,6 +42,9 @@ type PathSet struct {
 	// Climbing are paths, of those above, that were looked at because of where the call
 	// stands: in each directory on the way up. Not for storing.
 	Climbing []string
+	// Upward: code of the build looked at some of them, which may have searched its way up,
+	// for names with directories in them too (.cargo/config.toml). Not for storing.
+	Upward bool
 	// EnvNames are variables that were looked at by name, set or not (env! and
 	// option_env! of Rust). Their values of the moment enter the action.
 	EnvNames []string
@@ -160,11 +163,11 @@ func (p *PathSet) Shared(places Places) *PathSet {
 	out.Paths = nil
 	for _, given := range p.Paths {
 		clean := path.Clean(given)
-		switch dir := path.Dir(clean); {
-		case places.Above(clean):
+		if places.Above(clean) {
 			continue // programs look at it on their way; it is there because what it holds is
-		case dir != "/" && places.Above(dir) && places.Fixed(clean) == clean:
-			out.Paths = append(out.Paths, holders+"/"+path.Base(clean))
+		}
+		if name := p.above(clean, places); name != "" {
+			out.Paths = append(out.Paths, holders+"/"+name)
 			if slices.Contains(p.Climbing, given) {
 				continue
 			}
@@ -174,6 +177,20 @@ func (p *PathSet) Shared(places Places) *PathSet {
 	shared := out.Mapped(places.Fixed)
 	shared.Paths = sortUnique(shared.Paths)
 	return shared
+}
+
+// above returns what clean, which lies in no directory with a name for everybody, is called
+// from the nearest one that holds such; "" where that is the uppermost or it was not looked
+// for by climbing.
+func (p *PathSet) above(clean string, places Places) string {
+	dir := path.Dir(clean)
+	for p.Upward && dir != "/" && !places.Above(dir) {
+		dir = path.Dir(dir)
+	}
+	if dir == "/" || !places.Above(dir) || places.Fixed(clean) != clean {
+		return ""
+	}
+	return clean[len(dir)+1:]
 }
 
 // Here undoes Shared, by where the directories lie here.
@@ -188,6 +205,7 @@ func (p *PathSet) Here(places Places) *PathSet {
 				climbing = append(climbing, d+"/"+name)
 			}
 		}
+		out.Upward = out.Upward || ok && strings.Contains(name, "/")
 		return ok
 	})
 	for _, given := range climbing {
@@ -204,8 +222,7 @@ func (p *PathSet) Here(places Places) *PathSet {
 func (p *PathSet) LooksUp(places Places) bool {
 	return slices.ContainsFunc(p.Paths, func(given string) bool {
 		clean := path.Clean(given)
-		dir := path.Dir(clean)
-		return dir != "/" && places.Above(dir) && !places.Above(clean) && places.Fixed(clean) == clean
+		return !places.Above(clean) && p.above(clean, places) != ""
 	})
 }
 

@@ -57,3 +57,26 @@ func TestHolders(t *testing.T) {
 		}
 	}
 }
+
+// TestHoldersUpward: code of the build may climb for names with directories in them.
+func TestHoldersUpward(t *testing.T) {
+	here := checkout("/srv/me/p")
+	set := &PathSet{Paths: []string{"/srv/me/.x/conf", "/srv/me/p/.x/conf", "/usr/.x/conf"}}
+	if got := set.Shared(here).Paths; !slices.Equal(got, []string{"/fixed/src/.x/conf", "/srv/me/.x/conf", "/usr/.x/conf"}) {
+		t.Errorf("without code of the build: %q", got)
+	}
+	set.Upward = true
+	shared := set.Shared(here)
+	if want := []string{"/fixed/above/.x/conf", "/fixed/src/.x/conf", "/srv/me/.x/conf", "/usr/.x/conf"}; !slices.Equal(shared.Paths, want) || !set.LooksUp(here) {
+		t.Errorf("shared: %q, want %q", shared.Paths, want)
+	}
+	there := shared.Here(checkout("/mnt/er"))
+	if want := []string{"/mnt/.x/conf", "/mnt/er/.x/conf", "/srv/me/.x/conf", "/usr/.x/conf"}; !slices.Equal(there.Paths, want) {
+		t.Errorf("there: %q, want %q", there.Paths, want)
+	}
+	for _, c := range []checkout{here, "/mnt/er"} {
+		if again := shared.Here(c).Shared(c); !slices.Equal(again.Paths, shared.Paths) {
+			t.Errorf("shared again by %s: %q, want %q", c, again.Paths, shared.Paths)
+		}
+	}
+}

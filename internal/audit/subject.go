@@ -40,6 +40,26 @@ func (s *subject) fixed(sink filestate.Sink) filestate.Sink {
 	return filestate.Moved(sink, s.places)
 }
 
+// kept returns what hands on to b what the tree of the recipe holds, by its real name.
+func (s *subject) kept(b *tree.Builder) filestate.Sink {
+	if s.places == nil {
+		return b
+	}
+	return kept{b, s.places}
+}
+
+type kept struct {
+	*tree.Builder
+	places *roots.Map
+}
+
+// Passed implements filestate.Passer, as the Sink of moved files does.
+func (k kept) Passed(path string) {
+	if k.places.Within(path) {
+		k.Dir(path)
+	}
+}
+
 // settle finds the real places of a recipe.
 func (s *subject) settle() {
 	s.here, s.hereFor = s.recipe, s.paths
@@ -178,7 +198,7 @@ func (a *Auditor) inputs(ctx context.Context, s *subject) (*inputs, error) {
 // nodesHere returns the nodes of the input tree by their real places.
 func (in *inputs) nodesHere(s *subject) (map[string]tree.Node, error) {
 	var b tree.Builder
-	in.tool.AddTo(&b)
+	in.tool.AddTo(s.kept(&b))
 	addRecipe(&b, s.here)
 	t, err := b.Build()
 	if err != nil {
@@ -266,8 +286,8 @@ func (a *Auditor) evaluate(s *subject, in *inputs) (map[string]tree.Node, error)
 		return nil, gone("inputs cannot be read: %s", err)
 	}
 	var b tree.Builder
-	in.tool.AddTo(&b)
-	snap.AddTo(&b)
+	in.tool.AddTo(s.kept(&b))
+	snap.AddTo(s.kept(&b))
 	b.Dir(s.here.Command.Dir)
 	t, err := b.Build()
 	if err != nil {

@@ -83,7 +83,11 @@ func (e *evaluation) look(p string, links int) error {
 func (e *evaluation) lookIn(dir, name string, links int) error {
 	switch name {
 	case "", ".", "..":
-		return nil // the directory itself, walked through already
+		d, err := e.dirOf(dir) // the directory itself
+		if err == nil {
+			d.counts = true
+		}
+		return err
 	}
 	real := join(dir, name)
 	n, err := e.at(dir, name)
@@ -94,7 +98,7 @@ func (e *evaluation) lookIn(dir, name string, links int) error {
 	case regular:
 		return e.file(real, n.id)
 	case directory:
-		e.dir(real, n.id)
+		e.dir(real, n.id).counts = true
 	case symlink:
 		if links == maxLinks {
 			return nil // leads nowhere, for the compiler too
@@ -130,6 +134,11 @@ func (e *evaluation) walkLast(p string, links int) (string, error) {
 	case "", ".":
 		return dir, nil
 	case "..":
+		d, err := e.dirOf(dir)
+		if err != nil {
+			return "", err
+		}
+		d.counts = true
 		return path.Dir(dir), nil
 	}
 	n, err := e.at(dir, name)
@@ -204,7 +213,7 @@ func (e *evaluation) absent(dir, name string) error {
 func (e *evaluation) blocked(dir, name string) error {
 	d, err := e.dirOf(dir)
 	if err == nil {
-		d.blocked = append(d.blocked, name)
+		d.blocked, d.counts = append(d.blocked, name), true
 	}
 	return err
 }

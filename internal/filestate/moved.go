@@ -30,3 +30,11 @@ func (m moved) Dir(path string) {
 		m.to.Dir(m.places.Fixed(path))
 	}
 }
+
+// Passed leaves out what lies in no root: a search up from a root passes directories that
+// have other names for everybody, and finds nothing.
+func (m moved) Passed(path string) {
+	if m.places.Fixed(path) != path {
+		m.Dir(path)
+	}
+}

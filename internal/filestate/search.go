@@ -22,6 +22,7 @@ func (e *evaluation) searchIn(dir string, t *trie) error {
 	if err != nil {
 		return err
 	}
+	d.counts = true
 	present, err := e.presentNames(d, t)
 	if err != nil {
 		return err
@@ -112,6 +113,7 @@ func (e *evaluation) listing(l action.Listing) error {
 	if err != nil {
 		return err
 	}
+	d.counts = true
 	names, err := e.view.list(real, d.id)
 	if err != nil {
 		return err

@@ -46,9 +46,12 @@ type linkSeen struct {
 
 // dirSeen is a directory that was walked through or searched.
 type dirSeen struct {
-	path     cpath
-	id       ID
-	settled  bool
+	path    cpath
+	id      ID
+	settled bool
+	// counts: it was looked at itself, or searched, or left by "..". Else it was only passed
+	// on the way to something, or to nothing.
+	counts   bool
 	same     bool  // in the present pass: it is the directory that it was, with the same entries
 	up       int32 // the directory above
 	pin      *pin
@@ -117,6 +120,10 @@ type Sink interface {
 	Dir(path string)
 }
 
+// Passer is a Sink that is told apart of directories that were only passed on the way to
+// something, which then lies in them, or to nothing.
+type Passer interface{ Passed(path string) }
+
 // AddTo puts everything found into b: files, then links, then directories, which were
 // walked through or searched.
 func (s *Snapshot) AddTo(b Sink) {
@@ -129,8 +136,16 @@ func (s *Snapshot) AddTo(b Sink) {
 	for _, l := range s.links {
 		b.Symlink(l.path.String(), l.target)
 	}
+	passed := b.Dir
+	if p, ok := b.(Passer); ok {
+		passed = p.Passed
+	}
 	for i := range s.dirs {
-		b.Dir(s.dirs[i].path.String())
+		if p := s.dirs[i].path.String(); s.dirs[i].counts {
+			b.Dir(p)
+		} else {
+			passed(p)
+		}
 	}
 }
 

@@ -233,6 +233,7 @@ func (w *watchedRun) input(k compiler.Look, place string) error {
 		w.set.Found = append(w.set.Found, k.Path)
 		if w.foreign && strings.HasSuffix(place, ".so") && isRustLibrary(place) {
 			w.set.Macros = append(w.set.Macros, k.Path)
+			w.set.Upward = true
 		}
 	case w.isCandidate(place) && !w.read[k.Path]:
 		// All candidates for a crate have the links in their names resolved before
