@@ -218,6 +218,12 @@ func (p *PathSet) Here(places Places) *PathSet {
 	return out
 }
 
+// Climbed reports whether a file, or a link, outside of the directories that have names for
+// everybody may have been found by climbing up from one.
+func (p *PathSet) Climbed(file string, places Places) bool {
+	return places.Fixed(file) == file && (slices.Contains(p.Climbing, file) || p.Upward && p.above(file, places) != "")
+}
+
 // LooksUp reports whether Shared has paths that stand for others.
 func (p *PathSet) LooksUp(places Places) bool {
 	return slices.ContainsFunc(p.Paths, func(given string) bool {

@@ -158,7 +158,7 @@ func (f *face) linkLeaves(link [2]string) bool {
 // climbs reports whether something was found above a root by climbing up from it: from its
 // fixed place that is not reached.
 func (f *face) climbs(paths *action.PathSet, snap *filestate.Snapshot) bool {
-	above := func(p string) bool { return slices.Contains(paths.Climbing, p) && !f.places.Within(p) }
+	above := func(p string) bool { return paths.Climbed(p, f.places) }
 	return slices.ContainsFunc(snap.Files(), func(file filestate.File) bool { return above(file.Path) }) ||
 		slices.ContainsFunc(snap.Links(), func(link [2]string) bool { return above(link[0]) })
 }

@@ -12,12 +12,12 @@ import (
 	"github.com/cachepot/cachepot/internal/filestate"
 )
 
-// inRoot has what lies in a directory at "/root".
+// inRoot has what lies in a directory at "/fixed".
 type inRoot string
 
 func (r inRoot) Fixed(p string) string {
 	if rest, ok := strings.CutPrefix(p, string(r)); ok && (rest == "" || rest[0] == '/') {
-		return "/root" + rest
+		return "/fixed" + rest
 	}
 	return p
 }
@@ -38,13 +38,13 @@ func TestMovedDirectories(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, d := range []string{"root/in", "passed", "seen", "searched", "listed", "left/below"} {
+	for _, d := range []string{"place/in", "passed", "seen", "searched", "listed", "left/below"} {
 		if err := os.MkdirAll(filepath.Join(base, d), 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}
 	set := &action.PathSet{
-		Paths:    []string{base + "/root/in/none", base + "/passed/none", base + "/seen", base + "/seen/none", base + "/left/below/../none", base + "/root/../passed/none"},
+		Paths:    []string{base + "/place/in/none", base + "/passed/none", base + "/seen", base + "/seen/none", base + "/left/below/../none", base + "/place/../passed/none"},
 		Searches: []action.Search{{Dirs: []string{base + "/searched"}, Names: []string{"none"}}},
 		Listings: []action.Listing{{Dir: base + "/listed", Suffix: ".none"}},
 	}
@@ -53,9 +53,9 @@ func TestMovedDirectories(t *testing.T) {
 		t.Fatal(err)
 	}
 	var got dirs
-	snap.AddTo(filestate.Moved(&got, inRoot(base+"/root")))
+	snap.AddTo(filestate.Moved(&got, inRoot(base+"/place")))
 	slices.Sort(got)
-	want := []string{base + "/left/below", base + "/listed", base + "/searched", base + "/seen", "/root", "/root/in"}
+	want := []string{base + "/left/below", base + "/listed", base + "/searched", base + "/seen", "/fixed", "/fixed/in"}
 	slices.Sort(want)
 	if !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
