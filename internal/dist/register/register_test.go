@@ -327,12 +327,14 @@ func TestDeaf(t *testing.T) {
 	})
 	r, log := s.worker()
 	s.use(r, "kept", "gcc")
-	begun := time.Now()
+	var longest time.Duration
 	for range 10_000 { // two messages each; what is on its way takes some thousands
+		begun := time.Now()
 		s.once(r)
+		longest = max(longest, time.Since(begun))
 	}
-	if took := time.Since(begun); took > silence {
-		t.Errorf("jobs are held up: %s", took)
+	if longest > silence/2 {
+		t.Errorf("a job is held up for %s", longest)
 	}
 	if got := soon(t, "second registration", heard); got != address+" 3 0101 true [gcc] [kept]" {
 		t.Errorf("registered as %s", got)

@@ -278,23 +278,31 @@ func TestLog(t *testing.T) {
 // variables stay out.
 func TestLogLines(t *testing.T) {
 	t.Parallel()
+	// The names have neither blanks nor equals signs, for which alone they would be quoted.
 	i := start(t, "CACHEPOT_LOG=trace", "SECRET_TOKEN=c4n4ry", "CPATH=")
-	i.write("x\n2026 forged.c", "int x;\n")
-	i.passes("gcc", "-c", "x\n2026 forged.c", "-o", "x.o", "-Dforged=\x1b[31m")
-	i.cachepot("gcc", "-c", "x\n2026 forged.c", "-o", "x.o", "-fno-such\r\n2026 forged=\x1b[31m")
-	i.cachepot("gcc", "-c", "x\n2026 forged.c", "-o", "no\nsuch/x.o")
+	// The service that is not there has the log tell what was not compiled on it.
+	i.must(os.WriteFile(i.mkdir("config/cachepot")+"/config", []byte("[dist]\nscheduler_url = \"grpc://127.0.0.1:1\"\n"), 0o644))
+	i.write("x\n2026:forged\x1b[31m.c", "int x;\n")
+	i.passes("gcc", "-c", "x\n2026:forged\x1b[31m.c", "-o", "x.o", "-Dforged=\x1b[31m")
+	i.cachepot("gcc", "-c", "x\n2026:forged\x1b[31m.c", "-o", "x.o", "-fno-such\r\n2026:forged")
+	i.cachepot("gcc", "-c", "x\n2026:forged\x1b[31m.c", "-o", "no\nsuch/x.o")
 	i.cachepot("no/such\nfile.c")
 	i.cachepot("--stop-coordinator")
 	logs, _ := filepath.Glob(i.dir + "/state/cachepot/*.log")
+	forged := 0
 	for _, l := range logs {
 		b, err := os.ReadFile(l)
 		i.must(err)
+		forged += strings.Count(string(b), "2026:forged")
 		if strings.Contains(string(b), "c4n4ry") {
 			t.Error("the log holds the value of a variable")
 		}
-		if strings.Contains(string(b), "\n2026 forged") || strings.ContainsAny(string(b), "\x1b\r") {
+		if strings.Contains(string(b), "\n2026:forged") || strings.ContainsAny(string(b), "\x1b\r") {
 			t.Errorf("the log can be forged:\n%q", b)
 		}
+	}
+	if forged == 0 {
+		t.Error("no log has the names in it")
 	}
 }
 
