@@ -55,7 +55,7 @@ func (f *face) inputsName(snap *filestate.Snapshot) (string, error) {
 	as := f.places.String()
 	for _, file := range snap.Files() {
 		k := silence{as, file.Digest}
-		if strings.HasPrefix(file.Path, "/usr/") || f.j.s.silent.has(k) {
+		if strings.HasPrefix(file.Path, "/usr/") && !f.places.Within(file.Path) || f.j.s.silent.has(k) {
 			continue
 		}
 		speaks, err := speaks(f.places, &file)

@@ -270,8 +270,11 @@ func (f *Finder) common(d string) bool {
 		return true
 	}
 	switch d {
-	case "/", "/home", "/root", "/tmp", "/var", "/var/tmp", "/opt", "/srv", "/mnt", "/media":
+	case "/", "/home", "/root", "/tmp", "/var", "/var/tmp", "/opt", "/srv", "/mnt", "/media", "/usr/src":
 		return true
+	}
+	if below(d, "/usr/src") { // where many containers have their project
+		return false
 	}
 	for _, system := range []string{"/usr", "/bin", "/sbin", "/lib", "/lib64", "/etc", "/proc", "/sys", "/dev", "/run"} {
 		if below(d, system) {

@@ -164,6 +164,35 @@ func tree(t *testing.T, files ...string) string {
 	return base
 }
 
+// TestMarkers: each name that marks a project does so by itself.
+func TestMarkers(t *testing.T) {
+	for _, name := range append(checkouts(), projects()...) {
+		base := tree(t, "p/"+name, "p/src/x.c")
+		m := NewFinder(base).Find(Call{Dir: base + "/p/src", Source: base + "/p/src/x.c", Env: func(string) string { return "" }})
+		if m == nil || show(m, base) != "p=src" {
+			t.Errorf("%s marks nothing: %v", name, m)
+		}
+	}
+	for _, name := range []string{"Cargo.toml", "Makefile", "CMakeLists.txt", "meson.build", "configure", "build.ninja", "CMakeCache.txt", "WORKSPACE", "MODULE.bazel"} {
+		if !slices.Contains(projects(), name) {
+			t.Errorf("%s is no name of a project", name)
+		}
+	}
+}
+
+// TestCommon: which directories hold many projects, or none.
+func TestCommon(t *testing.T) {
+	f := NewFinder("/home/u")
+	for dir, common := range map[string]bool{
+		"/": true, "/home": true, "/home/u": true, "/home/u/p": false, "/usr": true, "/usr/include": true, "/usr/lib/x": true, "/usr/src": true,
+		"/usr/src/app": false, "/usr/srcs": true, "/opt": true, "/opt/p": false, "/src": false, "/etc/p": true, "rel": true,
+	} {
+		if f.common(dir) != common {
+			t.Errorf("common(%s) is not %t", dir, common)
+		}
+	}
+}
+
 func TestFind(t *testing.T) {
 	base := tree(t, "git/.git", "git/sub/Makefile", "git/sub/src/x.c", "tar/configure", "tar/src/Makefile", "tar/src/x.c", "tar/deps/y.c", "sdk/include/x.h", "git/third/.git", "git/third/x.c", "git/cargo/registry/x.rs", "build/CMakeCache.txt", "build/obj/k", "bare/x.c", "home/u/Makefile", "home/u/p/x.c", "home/u/q/Makefile", "home/u/q/x.c")
 	f := NewFinder(base + "/home/u")

@@ -26,7 +26,7 @@ func containers() []container {
 	return []container{
 		{"1001", "/srv/first-place/project", "/users/first-user", "/opt/first-cross", "/var/first-cache"},
 		{"1002", "/work", "/users/second-user/deeper", "/users/second-user/deeper/tools/cross", "/mnt/second-cache"},
-		{"1003", "/builds/group/third-place", "/var/lib/third-user", "/srv/tools/third-cross", "/third-cache"},
+		{"1003", "/usr/src/third-place", "/var/lib/third-user", "/srv/tools/third-cross", "/third-cache"},
 	}
 }
 
@@ -113,7 +113,7 @@ func buildIn(t *testing.T, c container, base, cache string) *built {
 	for _, d := range []string{"bin", "lib", "lib64", "sbin"} {
 		args = append(args, "--symlink", "usr/"+d, "/"+d)
 	}
-	args = append(args, "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--bind", dir, c.project, "--bind", home, c.home, "--bind", cache, c.cache)
+	args = append(args, "--tmpfs", "/usr/src", "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--bind", dir, c.project, "--bind", home, c.home, "--bind", cache, c.cache)
 	args = append(args, "--ro-bind", filepath.Join(base, "cross"), c.cross, "--ro-bind", filepath.Dir(filepath.Dir(rustc(t))), c.home+"/tools/rust",
 		"--ro-bind", filepath.Dir(wrapper), "/opt/pot", "--chdir", c.project)
 	for _, kv := range []string{"HOME=" + c.home, "CARGO_HOME=" + c.home + "/.cargo", "PATH=" + c.home + "/tools/rust/bin:/usr/bin:/bin", "CARGO_INCREMENTAL=0", "RUSTC_WRAPPER=/opt/pot/cachepot", "CACHEPOT_DIR=" + c.cache, "XDG_RUNTIME_DIR=/tmp", "LC_ALL=C"} {
