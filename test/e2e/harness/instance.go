@@ -3,6 +3,7 @@ package harness
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -10,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/cachepot/cachepot/internal/rendezvous"
@@ -113,10 +115,13 @@ func (i *Instance) Stats() (stats.Counters, error) {
 		if err == nil {
 			err = json.Unmarshal(answer, &reply)
 		}
-		if err != nil {
-			return reply.Stats, fmt.Errorf("ask for statistics: %w", err)
+		// One that steps down resets who is not served yet; the program asks the next one.
+		if !errors.Is(err, syscall.ECONNRESET) && !errors.Is(err, syscall.EPIPE) {
+			if err != nil {
+				err = fmt.Errorf("ask for statistics: %w", err)
+			}
+			return reply.Stats, err
 		}
-		return reply.Stats, nil
 	}
 	out, err := i.Admin("--show-stats", "--stats-format", "json")
 	if err != nil {
