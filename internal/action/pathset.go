@@ -219,9 +219,20 @@ func (p *PathSet) Here(places Places) *PathSet {
 }
 
 // Climbed reports whether a file, or a link, outside of the directories that have names for
-// everybody may have been found by climbing up from one.
+// everybody was found by climbing up from one, as far as can be told: who does has looked
+// for the same in that directory itself.
 func (p *PathSet) Climbed(file string, places Places) bool {
-	return places.Fixed(file) == file && (slices.Contains(p.Climbing, file) || p.Upward && p.above(file, places) != "")
+	if places.Fixed(file) != file {
+		return false
+	}
+	if slices.Contains(p.Climbing, file) {
+		return true
+	}
+	name := p.above(file, places)
+	return p.Upward && name != "" && slices.ContainsFunc(p.Paths, func(given string) bool {
+		dir, ok := strings.CutSuffix(path.Clean(given), "/"+name)
+		return ok && places.Fixed(dir) != dir && places.Above(path.Dir(dir))
+	})
 }
 
 // LooksUp reports whether Shared has paths that stand for others.

@@ -70,6 +70,12 @@ func TestHoldersUpward(t *testing.T) {
 	if want := []string{"/fixed/above/.x/conf", "/fixed/src/.x/conf", "/srv/me/.x/conf", "/usr/.x/conf"}; !slices.Equal(shared.Paths, want) || !set.LooksUp(here) {
 		t.Errorf("shared: %q, want %q", shared.Paths, want)
 	}
+	set.Paths = append(set.Paths, "/srv/me/.once")
+	for file, climbed := range map[string]bool{"/srv/me/.x/conf": true, "/srv/me/.once": false, "/srv/me/p/.x/conf": false, "/usr/.x/conf": false} {
+		if set.Climbed(file, here) != climbed {
+			t.Errorf("%s is climbed: %t", file, !climbed)
+		}
+	}
 	there := shared.Here(checkout("/mnt/er"))
 	if want := []string{"/mnt/.x/conf", "/mnt/er/.x/conf", "/srv/me/.x/conf", "/usr/.x/conf"}; !slices.Equal(there.Paths, want) {
 		t.Errorf("there: %q, want %q", there.Paths, want)
