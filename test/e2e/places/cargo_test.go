@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cachepot/cachepot/internal/stats"
 	"github.com/cachepot/cachepot/test/e2e/harness"
 )
 
@@ -60,6 +61,15 @@ func cargoOf(t *testing.T, i *harness.Instance, base, place string, files map[st
 	if r.Status != "exit status 0" || r.Stdout != "2 b/src/lib.rs\n" {
 		t.Fatalf("%s: %s\n%s%s", place, r.Status, r.Stdout, r.Stderr)
 	}
+	after, hits, misses, located := since(t, i, before)
+	t.Logf("%s: located %v", place, after.Located)
+	return hits, misses, located
+}
+
+// since returns the counters once all is stored, and what was counted in all languages since
+// before.
+func since(t *testing.T, i *harness.Instance, before stats.Counters) (after stats.Counters, hits, misses, located uint64) {
+	t.Helper()
 	if _, err := i.Outcome(); err != nil { // waits until all is stored
 		t.Fatal(err)
 	}
@@ -73,8 +83,7 @@ func cargoOf(t *testing.T, i *harness.Instance, base, place string, files map[st
 		}
 		return n
 	}
-	t.Logf("%s: located %v", place, after.Located)
-	return sum(after.CacheHits.Counts) - sum(before.CacheHits.Counts), sum(after.CacheMisses.Counts) - sum(before.CacheMisses.Counts), sum(after.Located) - sum(before.Located)
+	return after, sum(after.CacheHits.Counts) - sum(before.CacheHits.Counts), sum(after.CacheMisses.Counts) - sum(before.CacheMisses.Counts), sum(after.Located) - sum(before.Located)
 }
 
 // TestCargo: a workspace that lies elsewhere is a hit but for what loads macros that have

@@ -58,20 +58,8 @@ func TestGitDependency(t *testing.T) {
 		if !strings.HasPrefix(r.Stdout, "1 3 /cachepot/cargo/git/checkouts/repository-") || !strings.HasSuffix(r.Stdout, "/made/src/lib.rs\n") {
 			t.Errorf("%s: %q", place, r.Stdout)
 		}
-		if _, err := i.Outcome(); err != nil { // waits until all is stored
-			t.Fatal(err)
-		}
-		after, err := i.Stats()
-		if err != nil {
-			t.Fatal(err)
-		}
-		sum := func(m map[string]uint64) (n uint64) {
-			for _, v := range m {
-				n += v
-			}
-			return n
-		}
-		return sum(after.CacheHits.Counts) - sum(before.CacheHits.Counts), sum(after.CacheMisses.Counts) - sum(before.CacheMisses.Counts), sum(after.Located) - sum(before.Located)
+		_, hits, misses, located = since(t, i, before)
+		return hits, misses, located
 	}
 	_, all, _ := build(i, one)
 	for _, step := range []struct {
