@@ -63,7 +63,7 @@ func layers() []layer {
 		{pkg: "place", ours: []string{"wire"}, modules: []string{modSys}},
 		{pkg: "roots"},
 		{pkg: "result", ours: []string{"digest"}, modules: []string{modREAPI, modProto}},
-		{pkg: "witness", ours: []string{"digest", "storage"}},
+		{pkg: "witness", ours: []string{"digest", "result", "storage"}},
 		{pkg: "sandbox", modules: []string{modSys}},
 		{pkg: "lease", ours: []string{"digest"}, modules: []string{modJWT}},
 		{pkg: "reapi", ours: []string{"digest", "action"}, modules: []string{modREAPI, modProto, modGRPC, modBytes, modOps, modZstd, modSys}},

@@ -40,19 +40,7 @@ func (a *Auditor) testify(ctx context.Context, s *subject, in *inputs) error {
 		}
 		return gone("at other places or for another user its macros give something else: %s", elsewhere.Faults[0])
 	}
-	for _, r := range roots {
-		name, shown := r.Variable()
-		if shown {
-			if err := a.witnesses.Settle(ctx, s.key, r.Fixed); err != nil {
-				return err
-			}
-			r.Fixed = name
-		}
-		if err := a.witnesses.Settle(ctx, macros, r.Fixed); err != nil {
-			return err
-		}
-	}
-	return nil
+	return a.witnesses.SettleRoots(ctx, s.key, macros, roots)
 }
 
 // others returns the variables of a replay, and those roots of the entry that are others in

@@ -96,12 +96,7 @@ func (f *face) shows(name string, m *made, texts map[int][]byte) (bool, error) {
 			}
 			continue
 		}
-		content := m.outputs[i].staged.Content()
-		named, err := names(value, content)
-		if err == nil && !named {
-			named, err = sectionsName(value, m.outputs[i].staged.Content())
-		}
-		if named || err != nil {
+		if named, err := m.outputs[i].speaksOf(value); named || err != nil {
 			return named, err
 		}
 	}
@@ -245,7 +240,7 @@ func (f *face) testify(ctx context.Context, id digest.Digest, made *result.Resul
 	moved := f.elsewhere(there.Bound, env)
 	switch same := sameResult(there, made); {
 	case same:
-		return s.settle(ctx, id, macros, moved)
+		return s.witnesses.SettleRoots(ctx, id, macros, moved)
 	case len(moved) == 0:
 		if err := s.witnesses.Vary(ctx, macros); err != nil {
 			return err
@@ -257,29 +252,6 @@ func (f *face) testify(ctx context.Context, id digest.Digest, made *result.Resul
 	}
 	s.trials.add(macros, id) // whether they vary is found out by another run where nothing changes
 	return errMoves
-}
-
-// settle records that roots have been seen to make no difference.
-func (s *Server) settle(ctx context.Context, id, macros digest.Digest, roots []result.Root) error {
-	for _, r := range roots {
-		name, shown := r.Variable()
-		if name != "" {
-			r.Fixed = name
-		}
-		if err := s.witnesses.Settle(ctx, macros, r.Fixed); err != nil {
-			return err
-		}
-		if name == "" {
-			continue
-		}
-		if shown { // by chance, as is now seen; of other results that says nothing
-			r = r.Shown()
-			if err := s.witnesses.Settle(ctx, id, r.Fixed); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
 }
 
 // sameResult reports whether two results are the same to whoever is served with them.

@@ -122,10 +122,7 @@ const standIn = "a text names a place that stands for directories"
 func (f *face) move(t *taken) (text []byte, why string, err error) {
 	const betrayed = "an output names the project's directory"
 	if t.Text == nil {
-		named, err := names(f.places, t.staged.Content())
-		if err == nil && !named {
-			named, err = sectionsName(f.places, t.staged.Content())
-		}
+		named, err := t.speaksOf(f.places)
 		if named {
 			why = betrayed
 		}
@@ -147,6 +144,15 @@ func (f *face) move(t *taken) (text []byte, why string, err error) {
 		return nil, "", nil
 	}
 	return fixed, "", nil
+}
+
+// speaksOf reports whether an output has what m looks for, in a compressed section too.
+func (t *taken) speaksOf(m speech) (bool, error) {
+	named, err := names(m, t.staged.Content())
+	if err == nil && !named {
+		named, err = sectionsName(m, t.staged.Content())
+	}
+	return named, err
 }
 
 // linkLeaves reports whether a symbolic link, given as path and target, leads from one

@@ -4,7 +4,7 @@
 // results are taken to another place only once that was seen to make no difference. See
 // docs/adr/0010.
 //
-// The coordinator and the audits use it. It imports digest and storage.
+// The coordinator and the audits use it. It imports digest, result and storage.
 package witness
 
 import (
@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/cachepot/cachepot/internal/digest"
+	"github.com/cachepot/cachepot/internal/result"
 	"github.com/cachepot/cachepot/internal/storage"
 )
 
@@ -82,6 +83,27 @@ func (l Ledger) has(ctx context.Context, set digest.Digest, word string) bool {
 func (l Ledger) Settle(ctx context.Context, set digest.Digest, places ...string) error {
 	for _, p := range places {
 		if err := storage.Put(ctx, l.tier, storage.Witness, key(set, p), nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// SettleRoots records that roots of a result of an action have been seen to make no
+// difference to its macros. That a variable's value stands in the result was then chance, which
+// says nothing of other results.
+func (l Ledger) SettleRoots(ctx context.Context, action, macros digest.Digest, roots []result.Root) error {
+	for _, r := range roots {
+		name, shown := r.Variable()
+		if shown {
+			if err := l.Settle(ctx, action, r.Fixed); err != nil {
+				return err
+			}
+		}
+		if name == "" {
+			name = r.Fixed
+		}
+		if err := l.Settle(ctx, macros, name); err != nil {
 			return err
 		}
 	}
